@@ -1,0 +1,42 @@
+//! Cómo acaba un programa: código 0 si ha ido bien, 1 si ha fallado, 2 si se ha usado mal.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// Lo que impide seguir, dicho en una frase.
+#[derive(Debug)]
+pub enum Fallo {
+    /// No es un fallo: se ha pedido la ayuda o la versión. Sale por la salida normal, código 0.
+    Informacion(String),
+    /// Opciones o configuración que no valen: código 2.
+    Uso(String),
+    /// Lo demás: código 1.
+    Ejecucion(String),
+}
+
+impl<E: Error> From<E> for Fallo {
+    fn from(error: E) -> Self {
+        Fallo::Ejecucion(error.to_string())
+    }
+}
+
+/// Dice lo que haya que decir y da el código de salida.
+pub fn salir(resultado: Result<(), Fallo>) -> ExitCode {
+    use std::io::Write;
+    // Si nadie lee la salida no hay a quién decírselo.
+    match resultado {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Fallo::Informacion(texto)) => {
+            let _ = writeln!(std::io::stdout(), "{texto}");
+            ExitCode::SUCCESS
+        }
+        Err(Fallo::Uso(frase)) => {
+            let _ = writeln!(std::io::stderr(), "error: {frase}.\nCon --ayuda se ven todas las opciones.");
+            ExitCode::from(2)
+        }
+        Err(Fallo::Ejecucion(frase)) => {
+            let _ = writeln!(std::io::stderr(), "error: {frase}.");
+            ExitCode::FAILURE
+        }
+    }
+}

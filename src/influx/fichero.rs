@@ -1,0 +1,78 @@
+//! El destino cuando no hay servidor: un fichero de line protocol que carga `influx write -f`.
+//!
+//! `write()` añade la línea al fichero en el acto, así que no se pierde ni con kill -9; vaciar el
+//! buffer es pedir al sistema que la asegure en el disco (fsync), para que aguante un apagón.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::buffer::{Buffer, Lote};
+use super::destino::{Destino, Respuesta};
+use super::lineas;
+
+/// El fichero como buffer: pendiente es lo escrito que aún no se ha asegurado.
+pub struct Fichero {
+    fichero: File,
+    sin_asegurar: usize,
+}
+
+/// El fichero como destino: asegura lo escrito.
+pub struct Asegurar {
+    fichero: File,
+}
+
+/// Abre el fichero (lo crea si falta) y corta la última línea si quedó rota.
+///
+/// Devuelve el buffer, el destino y los bytes cortados.
+///
+/// # Errors
+/// Los del sistema: permisos, disco lleno, carpeta que no existe.
+pub fn abrir(ruta: &Path) -> io::Result<(Fichero, Asegurar, u64)> {
+    let mut fichero = lineas::abrir(ruta)?;
+    let cortados = con_candado(&mut fichero, lineas::cortar_linea_rota)?;
+    let asegurar = Asegurar { fichero: fichero.try_clone()? };
+    Ok((Fichero { fichero, sin_asegurar: 0 }, asegurar, cortados))
+}
+
+/// Varios agentes (servidor_A y servidor_B) pueden añadir al mismo fichero: uno cada vez.
+fn con_candado<T>(fichero: &mut File, tarea: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
+    fichero.lock()?;
+    let resultado = tarea(fichero);
+    fichero.unlock()?;
+    resultado
+}
+
+impl Buffer for Fichero {
+    fn anotar(&mut self, linea: &str) -> io::Result<()> {
+        con_candado(&mut self.fichero, |f| lineas::anadir(f, linea.as_bytes()))?;
+        self.sin_asegurar += 1;
+        Ok(())
+    }
+
+    /// El texto ya está en el fichero: el lote solo lleva la cuenta.
+    fn lote(&mut self, max: usize) -> io::Result<Lote> {
+        Ok(Lote { texto: Vec::new(), lineas: self.sin_asegurar.min(max) })
+    }
+
+    fn quitar(&mut self, _lote: &Lote, n: usize) {
+        self.sin_asegurar = self.sin_asegurar.saturating_sub(n);
+    }
+
+    fn pendientes(&self) -> usize {
+        self.sin_asegurar
+    }
+}
+
+impl Destino for Asegurar {
+    fn enviar(&mut self, lote: &Lote) -> Respuesta {
+        match self.fichero.sync_data() {
+            Ok(()) => Respuesta { escritas: lote.lineas, ..Respuesta::default() },
+            Err(error) => Respuesta {
+                esperar: Some((Duration::from_secs(5), format!("no se puede asegurar el fichero: {error}"))),
+                ..Respuesta::default()
+            },
+        }
+    }
+}

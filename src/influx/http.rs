@@ -1,0 +1,226 @@
+//! El cliente HTTP: manda un cuerpo a `/write` y traduce la contestación. Único usuario de ureq.
+//!
+//! Fuentes: <https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite> y
+//! <https://docs.influxdata.com/influxdb/v1/tools/api/#write-http-endpoint>.
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+use ureq::Agent;
+use ureq::http::{Response, Uri, header};
+
+/// A partir de aquí, y fuera de esta máquina, comprimir cuesta menos que enviar.
+const MIN_GZIP: usize = 1024;
+
+/// Cómo se entra en un servidor. `Debug` no enseña ni el token ni la contraseña.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Acceso {
+    /// InfluxDB 2 y 3 (y lo que acepte `/api/v2/write`).
+    V2 {
+        /// El token de la API.
+        token: String,
+        /// La organización.
+        org: String,
+        /// El bucket.
+        bucket: String,
+    },
+    /// InfluxDB 1.x.
+    V1 {
+        /// La base de datos.
+        database: String,
+        /// Usuario y contraseña, si el servidor los pide.
+        credenciales: Option<(String, String)>,
+    },
+}
+
+/// Lo que ha contestado el servidor a una petición.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contestacion {
+    /// 2xx: escrito.
+    Escrito,
+    /// 400 o 422 de InfluxDB: hay líneas que no aceptará nunca. Con sus palabras.
+    Rechazado(u16, String),
+    /// 413: el cuerpo es demasiado grande.
+    DemasiadoGrande(u16, String),
+    /// 401, 403 o 404: hay algo que arreglar fuera.
+    SinAcceso(u16, String),
+    /// 429 o 503: que se espere, y quizá cuánto.
+    Saturado(u16, Option<Duration>),
+    /// Cualquier otro código, o una contestación que no es de InfluxDB.
+    Otro(u16, String),
+    /// No hay contestación: conexión rechazada, cortada, sin respuesta a tiempo...
+    SinConexion(String),
+}
+
+/// Un servidor al que escribir.
+pub struct ClienteHttp {
+    agente: Agent,
+    url: String,
+    parametros: Vec<(&'static str, String)>,
+    autorizacion: Option<String>,
+    comprimir: bool,
+}
+
+impl ClienteHttp {
+    /// Prepara el cliente; no conecta todavía. `limite` es lo que puede durar una petición.
+    ///
+    /// # Errors
+    /// Una frase, si la URL no se entiende.
+    pub fn new(url: &str, acceso: &Acceso, limite: Duration) -> Result<Self, String> {
+        let base = url.trim_end_matches('/');
+        let uri: Uri = base.parse().map_err(|_| url_mala(url))?;
+        let (Some("http" | "https"), Some(host)) = (uri.scheme_str(), uri.host()) else {
+            return Err(url_mala(url));
+        };
+        if base.contains('@') {
+            return Err("la URL no lleva usuario ni contraseña: van en sus propias variables".to_owned());
+        }
+        let local = es_local(host);
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(limite))
+            .user_agent(concat!("agente_monitoreo/", env!("CARGO_PKG_VERSION")));
+        if local {
+            // El proxy del centro no sabe llegar al InfluxDB de este portátil.
+            config = config.proxy(None);
+        }
+        let (ruta, mut parametros, autorizacion) = match acceso {
+            Acceso::V2 { token, org, bucket } => (
+                "/api/v2/write",
+                vec![("org", org.clone()), ("bucket", bucket.clone())],
+                Some(format!("Token {token}")),
+            ),
+            Acceso::V1 { database, credenciales } => {
+                let mut parametros = vec![("db", database.clone())];
+                if let Some((usuario, clave)) = credenciales {
+                    parametros.extend([("u", usuario.clone()), ("p", clave.clone())]);
+                }
+                ("/write", parametros, None)
+            }
+        };
+        parametros.push(("precision", "ns".to_owned()));
+        Ok(ClienteHttp {
+            agente: config.build().new_agent(),
+            url: format!("{base}{ruta}"),
+            parametros,
+            autorizacion,
+            comprimir: !local,
+        })
+    }
+
+    /// Manda `cuerpo` (líneas de line protocol) y espera la contestación.
+    pub fn escribir(&self, cuerpo: &[u8]) -> Contestacion {
+        let mut peticion = self
+            .agente
+            .post(&self.url)
+            .query_pairs(self.parametros.iter().map(|(clave, valor)| (*clave, valor.as_str())))
+            .header(header::CONTENT_TYPE, "text/plain; charset=utf-8");
+        if let Some(autorizacion) = &self.autorizacion {
+            peticion = peticion.header(header::AUTHORIZATION, autorizacion);
+        }
+        let enviada = match self.comprimido(cuerpo) {
+            Some(gzip) => peticion.header(header::CONTENT_ENCODING, "gzip").send(&gzip[..]),
+            None => peticion.send(cuerpo),
+        };
+        match enviada {
+            Ok(mut contestacion) => {
+                let texto = contestacion.body_mut().read_to_string().unwrap_or_default();
+                traducir(&contestacion, &texto)
+            }
+            Err(error) => Contestacion::SinConexion(explicar(&error)),
+        }
+    }
+
+    fn comprimido(&self, cuerpo: &[u8]) -> Option<Vec<u8>> {
+        if !self.comprimir || cuerpo.len() < MIN_GZIP {
+            return None;
+        }
+        let mut gzip = GzEncoder::new(Vec::with_capacity(cuerpo.len() / 4), Compression::fast());
+        gzip.write_all(cuerpo).ok()?;
+        gzip.finish().ok()
+    }
+}
+
+impl std::fmt::Debug for Acceso {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Acceso::V2 { org, bucket, .. } => write!(f, "V2 {{ org: {org}, bucket: {bucket} }}"),
+            Acceso::V1 { database, .. } => write!(f, "V1 {{ database: {database} }}"),
+        }
+    }
+}
+
+fn traducir<B>(contestacion: &Response<B>, texto: &str) -> Contestacion {
+    let codigo = contestacion.status().as_u16();
+    let palabras = mensaje(texto);
+    match codigo {
+        200..=299 => Contestacion::Escrito,
+        // Un proxy o un servidor web también dicen 400, con HTML: eso no condena ningún punto.
+        400 | 422 if !palabras.starts_with('<') => Contestacion::Rechazado(codigo, palabras),
+        413 => Contestacion::DemasiadoGrande(codigo, palabras),
+        401 | 403 | 404 => Contestacion::SinAcceso(codigo, palabras),
+        429 | 503 => {
+            let valor = contestacion.headers().get(header::RETRY_AFTER);
+            let espera = valor.and_then(|v| v.to_str().ok()).and_then(|v| retry_after(v, SystemTime::now()));
+            Contestacion::Saturado(codigo, espera)
+        }
+        _ => Contestacion::Otro(codigo, palabras),
+    }
+}
+
+/// `Retry-After`: segundos o una fecha HTTP (RFC 9110, sección 10.2.3).
+pub fn retry_after(valor: &str, ahora: SystemTime) -> Option<Duration> {
+    if let Ok(segundos) = valor.trim().parse() {
+        return Some(Duration::from_secs(segundos));
+    }
+    let fecha = OffsetDateTime::parse(valor.trim(), &Rfc2822).ok()?;
+    Some(SystemTime::from(fecha).duration_since(ahora).unwrap_or_default())
+}
+
+/// Las palabras del servidor: InfluxDB 2 las da en `message`; 1.x y 3, en `error`.
+fn mensaje(texto: &str) -> String {
+    let json: serde_json::Value = serde_json::from_str(texto).unwrap_or_default();
+    let campo = json.get("message").or_else(|| json.get("error")).and_then(|m| m.as_str());
+    let palabras = campo.unwrap_or(texto).split_whitespace().collect::<Vec<_>>().join(" ");
+    match palabras.char_indices().nth(300) {
+        Some((corte, _)) => format!("{}…", &palabras[..corte]),
+        None => palabras,
+    }
+}
+
+fn explicar(error: &ureq::Error) -> String {
+    use std::io::ErrorKind;
+    match error {
+        ureq::Error::Timeout(_) => "no contesta a tiempo".to_owned(),
+        ureq::Error::HostNotFound => "no se encuentra ese nombre de servidor (DNS)".to_owned(),
+        ureq::Error::Io(error) => match error.kind() {
+            ErrorKind::ConnectionRefused => "conexión rechazada: ahí no escucha nadie".to_owned(),
+            ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
+                "la conexión se ha cortado".to_owned()
+            }
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => "no contesta a tiempo".to_owned(),
+            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => {
+                "no hay camino de red hasta él".to_owned()
+            }
+            _ => format!("fallo de red: {error}"),
+        },
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => format!("fallo de TLS: {error}"),
+        ureq::Error::Protocol(_) => "la contestación no es HTTP o se ha cortado a la mitad".to_owned(),
+        otro => format!("fallo de red: {otro}"),
+    }
+}
+
+fn es_local(host: &str) -> bool {
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+fn url_mala(url: &str) -> String {
+    format!("«{url}» no es una URL de servidor: se espera algo como http://localhost:8086")
+}

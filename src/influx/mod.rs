@@ -1,0 +1,26 @@
+//! Escribir en InfluxDB: del punto a la línea, de la línea al lote y del lote al servidor.
+//!
+//! La lección son tres ficheros, que se leen solos: [`punto`], [`buffer`] y [`write_api`].
+//! Los demás son los cuartos de al lado: dónde esperan las líneas ([`diario`], [`fichero`],
+//! [`respaldo`]) y cómo viajan ([`http`], [`envio`], [`reintentos`]).
+
+pub mod buffer;
+pub mod carpeta;
+pub mod cliente;
+pub mod destino;
+pub mod diario;
+pub mod envio;
+pub mod fichero;
+pub mod http;
+pub mod lineas;
+pub mod opciones;
+pub mod punto;
+pub mod reintentos;
+pub mod respaldo;
+pub mod write_api;
+
+pub use cliente::{InfluxDBClient, Servidor};
+pub use destino::{Resumen, WriteError};
+pub use opciones::WriteOptions;
+pub use punto::Point;
+pub use write_api::WriteApi;

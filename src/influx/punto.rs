@@ -1,0 +1,218 @@
+//! Un punto ([`Point`]) y la línea con la que viaja a InfluxDB.
+//!
+//! ```text
+//! rendimiento_servidor,entorno=produccion,host_id=servidor_A cpu_percent=12.5,ram_percent=48.1 1767225600000000000
+//! ───── measurement ── ───────────── tags ────────────────── ──────────── fields ───────────── ─ timestamp (ns) ──
+//! ```
+//!
+//! Fuente: <https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/>.
+//! Lo que el formato no puede representar se trata como lo hace Telegraf.
+
+use std::fmt::{self, Write};
+
+/// Un punto: una medida, sus tags (texto indexado), sus fields (los valores) y su instante.
+///
+/// Se construye como en Python: `Point::new("m").tag("host_id", "a").field("cpu", 1.5)`.
+/// Las claves y los textos se toman prestados, así que crear un punto no los copia.
+/// Tags y fields quedan ordenados por clave; repetir una clave sustituye el valor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point<'a> {
+    measurement: &'a str,
+    tags: Vec<(&'a str, &'a str)>,
+    fields: Vec<(&'a str, Valor<'a>)>,
+    time: Option<i64>,
+}
+
+/// Los tipos de un field. InfluxDB fija el tipo de cada field con el primer valor que recibe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Valor<'a> {
+    /// `12.5`. NaN e infinito no existen en line protocol: el field se omite.
+    Float(f64),
+    /// `3i`
+    Integer(i64),
+    /// `3u`
+    Unsigned(u64),
+    /// `true` o `false`
+    Boolean(bool),
+    /// `"texto"`
+    String(&'a str),
+}
+
+/// Por qué un punto no se puede escribir.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorPunto {
+    /// La medida está vacía, o empieza por `#` y la línea se leería como un comentario.
+    Medida(String),
+    /// No queda ningún field válido: o no hay, o todos son NaN o infinitos.
+    SinFields,
+}
+
+impl<'a> Point<'a> {
+    /// Un punto de esta medida, todavía sin fields.
+    pub fn new(measurement: &'a str) -> Self {
+        let (tags, fields) = (Vec::with_capacity(4), Vec::with_capacity(4));
+        Point { measurement: recortar(measurement), tags, fields, time: None }
+    }
+
+    /// Añade un tag. Si la clave o el valor están vacíos, se omite: el servidor los rechaza.
+    pub fn tag(mut self, clave: &'a str, valor: &'a str) -> Self {
+        let (clave, valor) = (recortar(clave), recortar(valor));
+        if !clave.is_empty() && !valor.is_empty() {
+            poner(&mut self.tags, clave, valor);
+        }
+        self
+    }
+
+    /// Añade un field. Si la clave está vacía o el número no es finito, se omite.
+    pub fn field(mut self, clave: &'a str, valor: impl Into<Valor<'a>>) -> Self {
+        let (clave, valor) = (recortar(clave), valor.into());
+        let finito = !matches!(valor, Valor::Float(x) if !x.is_finite());
+        if !clave.is_empty() && finito {
+            poner(&mut self.fields, clave, valor);
+        }
+        self
+    }
+
+    /// Fija el instante, en nanosegundos desde 1970 (UTC). Sin él, lo pone `WriteApi::write`.
+    pub fn time(mut self, ns: i64) -> Self {
+        self.time = Some(ns);
+        self
+    }
+
+    /// El instante fijado con [`Point::time`], en nanosegundos.
+    pub fn ns(&self) -> Option<i64> {
+        self.time
+    }
+
+    /// Añade a `salida` la línea del punto, con el instante `ns` y su salto de línea.
+    ///
+    /// # Errors
+    /// [`ErrorPunto`] si el punto no se puede representar; entonces `salida` no cambia.
+    pub fn escribir_linea(&self, ns: i64, salida: &mut String) -> Result<(), ErrorPunto> {
+        if self.measurement.is_empty() || self.measurement.starts_with('#') {
+            return Err(ErrorPunto::Medida(self.measurement.to_owned()));
+        }
+        if self.fields.is_empty() {
+            return Err(ErrorPunto::SinFields);
+        }
+        escapar(self.measurement, ", ", salida);
+        for (clave, valor) in &self.tags {
+            salida.push(',');
+            escapar(clave, ",= ", salida);
+            salida.push('=');
+            escapar(valor, ",= ", salida);
+        }
+        let mut separador = ' ';
+        for (clave, valor) in &self.fields {
+            salida.push(separador);
+            escapar(clave, ",= ", salida);
+            salida.push('=');
+            valor.escribir(salida);
+            separador = ',';
+        }
+        // Escribir en un String no puede fallar.
+        let _ = writeln!(salida, " {ns}");
+        Ok(())
+    }
+}
+
+impl Valor<'_> {
+    fn escribir(&self, salida: &mut String) {
+        let _ = match self {
+            Valor::Float(x) => write!(salida, "{x}"),
+            Valor::Integer(n) => write!(salida, "{n}i"),
+            Valor::Unsigned(n) => write!(salida, "{n}u"),
+            Valor::Boolean(b) => write!(salida, "{b}"),
+            Valor::String(texto) => {
+                salida.push('"');
+                escapar(texto, "\"\\", salida);
+                salida.push('"');
+                Ok(())
+            }
+        };
+    }
+}
+
+/// Copia `texto` a `salida` con una barra delante de cada carácter de `especiales`.
+///
+/// Un salto de línea partiría la línea en dos (y dejaría colar otra): se escribe `\n`, dos letras.
+fn escapar(texto: &str, especiales: &str, salida: &mut String) {
+    if !texto.bytes().any(|b| b < b' ' || especiales.as_bytes().contains(&b)) {
+        salida.push_str(texto); // lo normal: nada que escapar
+        return;
+    }
+    for letra in texto.chars() {
+        match letra {
+            '\n' => salida.push_str("\\n"),
+            '\r' => salida.push_str("\\r"),
+            '\t' => salida.push_str("\\t"),
+            '\u{c}' => salida.push_str("\\f"),
+            _ => {
+                if especiales.contains(letra) {
+                    salida.push('\\');
+                }
+                salida.push(letra);
+            }
+        }
+    }
+}
+
+/// Una barra al final se comería el separador que viene detrás: se quita.
+fn recortar(texto: &str) -> &str {
+    texto.trim_end_matches('\\')
+}
+
+/// Inserta por orden de clave, o sustituye si la clave ya estaba.
+fn poner<'a, V>(pares: &mut Vec<(&'a str, V)>, clave: &'a str, valor: V) {
+    match pares.binary_search_by(|(otra, _)| (*otra).cmp(clave)) {
+        Ok(i) => pares[i].1 = valor,
+        Err(i) => pares.insert(i, (clave, valor)),
+    }
+}
+
+impl From<f64> for Valor<'_> {
+    fn from(x: f64) -> Self {
+        Valor::Float(x)
+    }
+}
+
+impl From<i64> for Valor<'_> {
+    fn from(n: i64) -> Self {
+        Valor::Integer(n)
+    }
+}
+
+impl From<u64> for Valor<'_> {
+    fn from(n: u64) -> Self {
+        Valor::Unsigned(n)
+    }
+}
+
+impl From<bool> for Valor<'_> {
+    fn from(b: bool) -> Self {
+        Valor::Boolean(b)
+    }
+}
+
+impl<'a> From<&'a str> for Valor<'a> {
+    fn from(texto: &'a str) -> Self {
+        Valor::String(texto)
+    }
+}
+
+impl fmt::Display for ErrorPunto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ErrorPunto::Medida(nombre) => write!(
+                f,
+                "la medida «{nombre}» no vale: no puede estar vacía ni empezar por #, que en line protocol es un comentario"
+            ),
+            ErrorPunto::SinFields => write!(
+                f,
+                "el punto no tiene ningún field válido: hace falta al menos uno, y ni NaN ni infinito cuentan"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ErrorPunto {}

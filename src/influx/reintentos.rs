@@ -1,0 +1,44 @@
+//! Cuánto esperar tras un fallo: exponencial con azar, y reposo cuando ya van demasiados.
+
+use std::time::{Duration, Instant};
+
+use super::opciones::WriteOptions;
+
+/// La cuenta de fallos seguidos de un destino. No mira el reloj: se le dice la hora.
+#[derive(Debug)]
+pub struct Reintentos {
+    opciones: WriteOptions,
+    fallos: u32,
+    primero: Option<Instant>,
+}
+
+impl Reintentos {
+    /// Sin fallos todavía.
+    pub fn new(opciones: WriteOptions) -> Self {
+        Reintentos { opciones, fallos: 0, primero: None }
+    }
+
+    /// El destino ha contestado bien: se empieza de cero.
+    pub fn exito(&mut self) {
+        self.fallos = 0;
+        self.primero = None;
+    }
+
+    /// Un fallo más. Devuelve la espera hasta el próximo intento; `azar` está entre 0 y 1.
+    ///
+    /// La fórmula es la de influxdb-client-python: tras el fallo n, un valor al azar entre
+    /// `retry_interval * base^(n-1)` y `retry_interval * base^n`, con tope `max_retry_delay`.
+    /// Pasados `max_retries` o `max_retry_time`, el lote reposa: se prueba cada `max_retry_delay`.
+    pub fn fallo(&mut self, ahora: Instant, azar: f64) -> Duration {
+        let primero = *self.primero.get_or_insert(ahora);
+        self.fallos = self.fallos.saturating_add(1);
+        let tope = self.opciones.max_retry_delay;
+        if self.fallos > self.opciones.max_retries || ahora - primero >= self.opciones.max_retry_time {
+            return tope;
+        }
+        let base = f64::from(self.opciones.exponential_base.max(1));
+        let minima = self.opciones.retry_interval.as_secs_f64() * base.powf(f64::from(self.fallos - 1));
+        let espera = minima + (minima * base - minima) * azar;
+        Duration::from_secs_f64(espera.min(tope.as_secs_f64()))
+    }
+}

@@ -1,0 +1,18 @@
+//! Las dos prácticas de Big Data, en Rust síncrono. Este es el plano de la casa:
+//!
+//! - [`sistema`]: las métricas de esta máquina (psutil en Rust).
+//! - [`influx`]: el punto, su línea, `WriteApi` y el camino hasta InfluxDB.
+//! - [`config`], [`ritmo`], [`parada`], [`pantalla`], [`avisos`], [`fallo`]: opciones, reloj,
+//!   Ctrl-C, terminal, avisos y códigos de salida.
+//!
+//! Cada programa de `src/bin` se lee de arriba abajo como el script al que refleja.
+//! El porqué de cada cuarto está en `docs/ARQUITECTURA.md`.
+
+pub mod avisos;
+pub mod config;
+pub mod fallo;
+pub mod influx;
+pub mod pantalla;
+pub mod parada;
+pub mod ritmo;
+pub mod sistema;

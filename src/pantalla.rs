@@ -1,0 +1,197 @@
+//! Lo que se ve: en un terminal, una línea viva que se reescribe; en una tubería, líneas sueltas.
+//!
+//! Las lecturas salen por la salida normal y los avisos por la de errores.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::avisos::{Avisos, Nivel};
+use crate::config::Salida;
+use crate::fallo::Fallo;
+use crate::influx::{Resumen, lineas};
+use crate::parada::Parada;
+use crate::sistema::Metricas;
+
+/// La salida de un programa. Se puede clonar y usar desde varios hilos.
+#[derive(Clone)]
+pub struct Pantalla {
+    interior: Arc<Mutex<Interior>>,
+}
+
+struct Interior {
+    terminal: bool,
+    minimo: Nivel,
+    silencioso: bool,
+    log: Option<File>,
+    viva: usize, // letras de la línea viva que hay en el terminal
+    ultimo: String,
+    parada: Parada,
+}
+
+impl Pantalla {
+    /// Prepara la salida. Si quien lee la tubería se va (`| head`), se pide la parada.
+    ///
+    /// # Errors
+    /// [`Fallo::Uso`] si el fichero de log no se puede abrir.
+    pub fn new(salida: &Salida, parada: &Parada) -> Result<Self, Fallo> {
+        let log =
+            match &salida.log {
+                None => None,
+                Some(ruta) => {
+                    let abierto = lineas::abrir(ruta);
+                    Some(abierto.map_err(|e| {
+                        Fallo::Uso(format!("no se puede escribir en {}: {e}", ruta.display()))
+                    })?)
+                }
+            };
+        let minimo = match (salida.silencioso, salida.detalle) {
+            (true, _) => Nivel::Aviso,
+            (false, true) => Nivel::Detalle,
+            (false, false) => Nivel::Info,
+        };
+        let interior = Interior {
+            terminal: io::stdout().is_terminal(),
+            minimo,
+            silencioso: salida.silencioso,
+            log,
+            viva: 0,
+            ultimo: String::new(),
+            parada: parada.clone(),
+        };
+        Ok(Pantalla { interior: Arc::new(Mutex::new(interior)) })
+    }
+
+    /// Por donde los demás cuartos cuentan lo que pasa.
+    pub fn avisos(&self) -> Avisos {
+        let pantalla = self.clone();
+        Arc::new(move |nivel, frase| pantalla.avisar(nivel, frase))
+    }
+
+    /// Dice una frase, salvo que sea la misma que la última.
+    pub fn avisar(&self, nivel: Nivel, frase: &str) {
+        let mut pantalla = self.candado();
+        if pantalla.ultimo == frase {
+            return;
+        }
+        pantalla.ultimo = frase.to_owned();
+        pantalla.al_log(nivel, frase);
+        if nivel >= pantalla.minimo {
+            pantalla.borrar_viva();
+            let etiqueta = match nivel {
+                Nivel::Detalle | Nivel::Info => "",
+                Nivel::Aviso => "aviso: ",
+                Nivel::Error => "error: ",
+            };
+            let _ = writeln!(io::stderr(), "{etiqueta}{frase}");
+        }
+    }
+
+    /// Enseña una lectura del agente y cómo está el buffer, donde caben `capacidad` puntos por lote.
+    pub fn lectura(&self, metricas: &Metricas, resumen: &Resumen, capacidad: usize) {
+        let mut pantalla = self.candado();
+        if pantalla.silencioso {
+            return;
+        }
+        let Metricas { host, cpu_percent, ram_used_gb, ram_percent, disk_percent } = metricas;
+        let (pendientes, enviados) = (resumen.pendientes, resumen.enviados);
+        let valores = format!(
+            "{host}  cpu {cpu_percent:5.1} %  ram {ram_percent:5.1} % ({ram_used_gb:.2} GB)  disco {disk_percent:5.1} %"
+        );
+        let linea = if pantalla.terminal {
+            format!("{valores}  buffer {} {pendientes:2}  escritos {enviados}", barra(pendientes, capacidad))
+        } else {
+            format!("{valores}  buffer {pendientes}  escritos {enviados}")
+        };
+        pantalla.escribir_viva(&linea);
+    }
+
+    /// El resumen del final, en una línea.
+    pub fn resumen(&self, lecturas: u64, resumen: &Resumen) {
+        let Resumen { enviados, pendientes, apartados, perdidos, motivo } = resumen;
+        let mut frase = format!(
+            "{lecturas} lecturas: {enviados} puntos escritos, {pendientes} pendientes, {apartados} apartados, {perdidos} perdidos."
+        );
+        if let (Some(motivo), 1..) = (motivo, pendientes) {
+            frase += &format!(" Lo pendiente se enviará la próxima vez ({motivo}).");
+        }
+        self.avisar(Nivel::Info, &frase);
+    }
+
+    fn candado(&self) -> MutexGuard<'_, Interior> {
+        self.interior.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Interior {
+    /// En un terminal reescribe la línea viva (sin códigos ANSI: vale en cualquier consola).
+    fn escribir_viva(&mut self, linea: &str) {
+        let mut salida = io::stdout().lock();
+        let escrito = if self.terminal {
+            let ancho = ancho_del_terminal().saturating_sub(1);
+            let visible: String = linea.chars().take(ancho).collect();
+            let letras = visible.chars().count();
+            let sobra = self.viva.saturating_sub(letras);
+            self.viva = letras;
+            write!(salida, "\r{visible}{:sobra$}", "")
+        } else {
+            writeln!(salida, "{linea}")
+        };
+        if escrito.and_then(|()| salida.flush()).is_err() {
+            self.parada.pedir(); // ya no lee nadie
+        }
+    }
+
+    fn borrar_viva(&mut self) {
+        if self.viva > 0 {
+            let mut salida = io::stdout().lock();
+            let _ = write!(salida, "\r{:ancho$}\r", "", ancho = self.viva);
+            let _ = salida.flush();
+            self.viva = 0;
+        }
+    }
+
+    fn al_log(&mut self, nivel: Nivel, frase: &str) {
+        let Some(log) = &mut self.log else { return };
+        let hora = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+        let nivel = format!("{nivel:?}").to_uppercase();
+        // Un log que no se puede escribir no para el agente.
+        let _ = lineas::anadir(log, format!("{hora} {nivel:<7} {frase}\n").as_bytes());
+    }
+}
+
+/// Diez casillas, llenas en proporción.
+fn barra(puntos: usize, capacidad: usize) -> String {
+    const CASILLAS: usize = 10;
+    let llenas = (puntos * CASILLAS).div_ceil(capacidad.max(1)).min(CASILLAS);
+    format!("[{}{}]", "#".repeat(llenas), "·".repeat(CASILLAS - llenas))
+}
+
+#[cfg(unix)]
+fn ancho_del_terminal() -> usize {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(tamano) if tamano.ws_col > 0 => tamano.ws_col.into(),
+        _ => 80,
+    }
+}
+
+#[cfg(not(unix))]
+fn ancho_del_terminal() -> usize {
+    80
+}
+
+#[cfg(test)]
+mod tests {
+    use super::barra;
+
+    #[test]
+    fn la_barra_se_llena_en_proporcion_y_no_se_desborda() {
+        assert_eq!(barra(0, 10), "[··········]");
+        assert_eq!(barra(1, 1000), "[#·········]");
+        assert_eq!(barra(7, 10), "[#######···]");
+        assert_eq!(barra(500, 10), "[##########]");
+    }
+}
