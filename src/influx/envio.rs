@@ -17,13 +17,17 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::buffer::Lote;
+use super::buffer::{Lote, bytes_de_lineas};
 use super::destino::{Destino, Respuesta};
+use super::frases::frase;
 use super::http::{Acceso, ClienteHttp, Contestacion};
 use super::lineas;
 use super::opciones::WriteOptions;
 use super::reintentos::Reintentos;
 use crate::avisos::{Avisos, Nivel};
+
+/// Bytes a partir de los que una conexión cortada puede deberse al tamaño del cuerpo.
+const CUERPO_GRANDE: usize = 1 << 20;
 
 /// Lo más que se obedece a un `Retry-After`.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
@@ -64,74 +68,23 @@ impl Envio {
         }
     }
 
-    /// Anota el problema, lo dice si es nuevo y devuelve la espera y el motivo.
-    fn mal(&mut self, contestacion: &Contestacion) -> (Duration, String) {
-        let (codigo, motivo) = self.frase(contestacion);
+    /// Dice el problema, si no es el mismo que el último. Devuelve el motivo.
+    fn mal(&mut self, contestacion: &Contestacion) -> String {
+        let (codigo, motivo) = frase(contestacion, &self.acceso, &self.servidor);
+        if self.problema.replace(codigo) != Some(codigo) {
+            (self.avisos)(Nivel::Aviso, &format!("{motivo}. Los puntos se guardan y se reintenta solo."));
+        }
+        motivo
+    }
+
+    /// Cuánto esperar tras un problema.
+    fn espera(&mut self, contestacion: &Contestacion) -> Duration {
         let espera = match contestacion {
             Contestacion::Saturado(_, Some(pedida)) => (*pedida).min(MAX_RETRY_AFTER),
             _ => self.reintentos.fallo(Instant::now(), fastrand::f64()),
         };
-        let nivel = if self.problema == Some(codigo) { Nivel::Detalle } else { Nivel::Aviso };
-        let segundos = espera.as_secs_f64();
-        (self.avisos)(
-            nivel,
-            &format!("{motivo}. Los puntos se guardan y se reintenta solo (dentro de {segundos:.1} s)."),
-        );
-        self.problema = Some(codigo);
-        (espera, motivo)
-    }
-
-    /// El código (0 si no hay contestación) y la frase de un problema: qué pasa y qué hay que arreglar.
-    fn frase(&self, contestacion: &Contestacion) -> (u16, String) {
-        let servidor = &self.servidor;
-        match contestacion {
-            Contestacion::SinConexion(causa) => (0, format!("{servidor}: {causa}")),
-            Contestacion::Saturado(codigo, _) => {
-                (*codigo, format!("{servidor} está saturado y pide esperar ({codigo})"))
-            }
-            Contestacion::SinAcceso(codigo, palabras) => {
-                let arreglo = match (codigo, &self.acceso) {
-                    (401, Acceso::V2 { .. }) => {
-                        "no acepta el token: revisa INFLUXDB_V2_TOKEN (o --token)".to_owned()
-                    }
-                    (401, Acceso::V1 { .. }) => {
-                        "no acepta el usuario o la contraseña: revisa INFLUXDB_V1_USER e INFLUXDB_V1_PASSWORD"
-                            .to_owned()
-                    }
-                    (403, Acceso::V2 { bucket, .. }) => {
-                        format!(
-                            "no deja a este token escribir en el bucket «{bucket}»: crea un token con permiso de escritura en él"
-                        )
-                    }
-                    (403, Acceso::V1 { database, .. }) => {
-                        format!(
-                            "no deja a este usuario escribir en la base de datos «{database}»: dale permiso con GRANT WRITE"
-                        )
-                    }
-                    (_, Acceso::V2 { org, bucket, .. }) => format!(
-                        "no encuentra el bucket «{bucket}» o la organización «{org}»: créalos o corrige INFLUXDB_BUCKET e INFLUXDB_V2_ORG"
-                    ),
-                    (_, Acceso::V1 { database, .. }) => {
-                        format!(
-                            "no encuentra la base de datos «{database}»: créala con CREATE DATABASE o corrige INFLUXDB_V1_DATABASE"
-                        )
-                    }
-                };
-                (*codigo, format!("{servidor} {arreglo} ({codigo}: {palabras})"))
-            }
-            Contestacion::Otro(codigo, palabras) if (500..600).contains(codigo) => {
-                (*codigo, format!("{servidor} tiene un fallo interno ({codigo}: {palabras})"))
-            }
-            Contestacion::Otro(codigo, palabras)
-            | Contestacion::Rechazado(codigo, palabras)
-            | Contestacion::DemasiadoGrande(codigo, palabras) => (
-                *codigo,
-                format!(
-                    "{servidor} contesta {codigo}, que no es propio de InfluxDB: ¿es esa su URL? ({palabras})"
-                ),
-            ),
-            Contestacion::Escrito => (200, String::new()),
-        }
+        (self.avisos)(Nivel::Detalle, &format!("Próximo intento dentro de {:.1} s.", espera.as_secs_f64()));
+        espera
     }
 
     /// Guarda una línea que el servidor no aceptará nunca, con lo que dijo de ella.
@@ -161,9 +114,7 @@ impl Destino for Envio {
                 let frase = format!("{} responde y acepta las credenciales.", self.servidor);
                 (self.avisos)(Nivel::Info, &frase);
             }
-            problema => {
-                self.mal(&problema);
-            }
+            problema => drop(self.mal(&problema)),
         }
     }
 
@@ -197,6 +148,7 @@ impl Destino for Envio {
                         respuesta.esperar = Some((espera, motivo));
                         return respuesta;
                     }
+                    self.bien();
                     respuesta.apartadas += 1;
                     resto = despues;
                 }
@@ -206,7 +158,12 @@ impl Destino for Envio {
                     self.tope = probar;
                 }
                 problema => {
-                    respuesta.esperar = Some(self.mal(&problema));
+                    // Un 413 puede llegar así: el servidor cuelga sin leer el cuerpo entero.
+                    if matches!(problema, Contestacion::Cortada(_)) && trozo.len() > CUERPO_GRANDE {
+                        self.tope = probar.div_ceil(2);
+                    }
+                    let motivo = self.mal(&problema);
+                    respuesta.esperar = Some((self.espera(&problema), motivo));
                     return respuesta;
                 }
             }
@@ -223,9 +180,5 @@ impl Destino for Envio {
 
 /// Separa las `n` primeras líneas de las `total` que hay en `texto`.
 fn cortar(texto: &[u8], n: usize, total: usize) -> (&[u8], &[u8]) {
-    if n >= total {
-        return (texto, &[]);
-    }
-    let bytes = texto.split_inclusive(|b| *b == b'\n').take(n).map(<[u8]>::len).sum();
-    texto.split_at(bytes)
+    if n >= total { (texto, &[]) } else { texto.split_at(bytes_de_lineas(texto, n)) }
 }

@@ -17,6 +17,9 @@ use ureq::http::{Response, Uri, header};
 /// A partir de aquí, y fuera de esta máquina, comprimir cuesta menos que enviar.
 const MIN_GZIP: usize = 1024;
 
+/// Letras que se guardan de lo que dice el servidor: a veces repite la línea entera.
+const MAX_PALABRAS: usize = 300;
+
 /// Cómo se entra en un servidor. `Debug` no enseña ni el token ni la contraseña.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Acceso {
@@ -53,8 +56,10 @@ pub enum Contestacion {
     Saturado(u16, Option<Duration>),
     /// Cualquier otro código, o una contestación que no es de InfluxDB.
     Otro(u16, String),
-    /// No hay contestación: conexión rechazada, cortada, sin respuesta a tiempo...
+    /// No hay contestación: conexión rechazada, sin respuesta a tiempo, nombre que no existe...
     SinConexion(String),
+    /// La conexión se ha cortado antes de la contestación.
+    Cortada(String),
 }
 
 /// Un servidor al que escribir.
@@ -133,7 +138,7 @@ impl ClienteHttp {
                 let texto = contestacion.body_mut().read_to_string().unwrap_or_default();
                 traducir(&contestacion, &texto)
             }
-            Err(error) => Contestacion::SinConexion(explicar(&error)),
+            Err(error) => explicar(&error),
         }
     }
 
@@ -158,18 +163,18 @@ impl std::fmt::Debug for Acceso {
 
 fn traducir<B>(contestacion: &Response<B>, texto: &str) -> Contestacion {
     let codigo = contestacion.status().as_u16();
-    let palabras = mensaje(texto);
+    let (palabras, de_influx) = palabras(texto);
     match codigo {
         200..=299 => Contestacion::Escrito,
-        // Un proxy o un servidor web también dicen 400, con HTML: eso no condena ningún punto.
-        400 | 422 if !palabras.starts_with('<') => Contestacion::Rechazado(codigo, palabras),
         413 => Contestacion::DemasiadoGrande(codigo, palabras),
-        401 | 403 | 404 => Contestacion::SinAcceso(codigo, palabras),
         429 | 503 => {
-            let valor = contestacion.headers().get(header::RETRY_AFTER);
-            let espera = valor.and_then(|v| v.to_str().ok()).and_then(|v| retry_after(v, SystemTime::now()));
-            Contestacion::Saturado(codigo, espera)
+            let valor = contestacion.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok());
+            Contestacion::Saturado(codigo, valor.and_then(|v| retry_after(v, SystemTime::now())))
         }
+        // Un proxy o un servidor web también dicen 400 o 404: eso no condena ningún punto.
+        400 | 422 if de_influx => Contestacion::Rechazado(codigo, palabras),
+        401 | 403 => Contestacion::SinAcceso(codigo, palabras),
+        404 if de_influx => Contestacion::SinAcceso(codigo, palabras),
         _ => Contestacion::Otro(codigo, palabras),
     }
 }
@@ -183,37 +188,39 @@ pub fn retry_after(valor: &str, ahora: SystemTime) -> Option<Duration> {
     Some(SystemTime::from(fecha).duration_since(ahora).unwrap_or_default())
 }
 
-/// Las palabras del servidor: InfluxDB 2 las da en `message`; 1.x y 3, en `error`.
-fn mensaje(texto: &str) -> String {
+/// Las palabras del servidor, y si son de InfluxDB: las da en JSON, en `message` (2) o `error` (1.x y 3).
+fn palabras(texto: &str) -> (String, bool) {
     let json: serde_json::Value = serde_json::from_str(texto).unwrap_or_default();
     let campo = json.get("message").or_else(|| json.get("error")).and_then(|m| m.as_str());
     let palabras = campo.unwrap_or(texto).split_whitespace().collect::<Vec<_>>().join(" ");
-    match palabras.char_indices().nth(300) {
+    let corta = match palabras.char_indices().nth(MAX_PALABRAS) {
         Some((corte, _)) => format!("{}…", &palabras[..corte]),
         None => palabras,
-    }
+    };
+    (corta, campo.is_some())
 }
 
-fn explicar(error: &ureq::Error) -> String {
-    use std::io::ErrorKind;
-    match error {
-        ureq::Error::Timeout(_) => "no contesta a tiempo".to_owned(),
+fn explicar(error: &ureq::Error) -> Contestacion {
+    use std::io::ErrorKind as Clase;
+    const CORTADA: &str = "la conexión se ha cortado antes de la contestación";
+    const MUDO: &str = "no contesta a tiempo";
+    let causa = match error {
+        ureq::Error::Timeout(_) => MUDO.to_owned(),
         ureq::Error::HostNotFound => "no se encuentra ese nombre de servidor (DNS)".to_owned(),
         ureq::Error::Io(error) => match error.kind() {
-            ErrorKind::ConnectionRefused => "conexión rechazada: ahí no escucha nadie".to_owned(),
-            ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
-                "la conexión se ha cortado".to_owned()
+            Clase::ConnectionRefused => "conexión rechazada, ahí no escucha nadie".to_owned(),
+            Clase::ConnectionReset | Clase::ConnectionAborted | Clase::UnexpectedEof | Clase::BrokenPipe => {
+                return Contestacion::Cortada(CORTADA.to_owned());
             }
-            ErrorKind::TimedOut | ErrorKind::WouldBlock => "no contesta a tiempo".to_owned(),
-            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => {
-                "no hay camino de red hasta él".to_owned()
-            }
+            Clase::TimedOut | Clase::WouldBlock => MUDO.to_owned(),
+            Clase::NetworkUnreachable | Clase::HostUnreachable => "no hay camino de red hasta él".to_owned(),
             _ => format!("fallo de red: {error}"),
         },
+        ureq::Error::Protocol(_) => return Contestacion::Cortada(CORTADA.to_owned()),
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => format!("fallo de TLS: {error}"),
-        ureq::Error::Protocol(_) => "la contestación no es HTTP o se ha cortado a la mitad".to_owned(),
         otro => format!("fallo de red: {otro}"),
-    }
+    };
+    Contestacion::SinConexion(causa)
 }
 
 fn es_local(host: &str) -> bool {

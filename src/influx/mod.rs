@@ -1,8 +1,10 @@
 //! Escribir en InfluxDB: del punto a la línea, de la línea al lote y del lote al servidor.
 //!
-//! La lección son tres ficheros, que se leen solos: [`punto`], [`buffer`] y [`write_api`].
+//! La lección son cuatro ficheros, que se leen en este orden: [`punto`], [`buffer`], [`write_api`] y
+//! `temporizador`.
 //! Los demás son los cuartos de al lado: dónde esperan las líneas ([`diario`], [`fichero`],
-//! [`respaldo`]) y cómo viajan ([`http`], [`envio`], [`reintentos`]).
+//! [`respaldo`]) y cómo viajan ([`http`], [`envio`],
+//! [`reintentos`], [`frases`]).
 
 pub mod buffer;
 pub mod carpeta;
@@ -11,12 +13,14 @@ pub mod destino;
 pub mod diario;
 pub mod envio;
 pub mod fichero;
+pub mod frases;
 pub mod http;
 pub mod lineas;
 pub mod opciones;
 pub mod punto;
 pub mod reintentos;
 pub mod respaldo;
+mod temporizador;
 pub mod write_api;
 
 pub use cliente::{InfluxDBClient, Servidor};

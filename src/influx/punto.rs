@@ -141,12 +141,19 @@ fn escapar(texto: &str, especiales: &str, salida: &mut String) {
         salida.push_str(texto); // lo normal: nada que escapar
         return;
     }
-    for letra in texto.chars() {
+    for (i, letra) in texto.char_indices() {
         match letra {
             '\n' => salida.push_str("\\n"),
             '\r' => salida.push_str("\\r"),
             '\t' => salida.push_str("\\t"),
             '\u{c}' => salida.push_str("\\f"),
+            '\\' if !especiales.contains('\\') => {
+                // Delante de un carácter escapado una barra no se puede representar: unos servidores
+                // la leen y otros rechazan la línea. Se quita, como al final.
+                if !texto[i..].trim_start_matches('\\').starts_with(|c| especiales.contains(c)) {
+                    salida.push('\\');
+                }
+            }
             _ => {
                 if especiales.contains(letra) {
                     salida.push('\\');

@@ -9,15 +9,16 @@
 //! puesto y lo envía con el candado suelto, así que se puede escribir mientras se envía.
 
 use std::io;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::buffer::Buffer;
 use super::destino::{Destino, Resumen, WriteError};
 use super::opciones::WriteOptions;
 use super::punto::Point;
+use super::temporizador::{Orden, Temporizador};
 
 /// Escribe puntos por lotes. Se cierra con [`WriteApi::close`]; usarlo después no compila.
 pub struct WriteApi {
@@ -29,20 +30,14 @@ pub struct WriteApi {
 }
 
 /// Lo que comparten quien escribe y el hilo temporizador.
-struct Estado {
-    buffer: Box<dyn Buffer>,
-    linea: String, // se reutiliza en cada write(), para no pedir memoria
+pub(super) struct Estado {
+    pub(super) buffer: Box<dyn Buffer>,
+    pub(super) enviados: u64,
+    pub(super) apartados: u64,
+    pub(super) motivo: Option<String>,
+    pub(super) abandonado: bool, // close() se cansó de esperar
+    linea: String,               // se reutiliza en cada write(), para no pedir memoria
     ultimo_ns: i64,
-    enviados: u64,
-    apartados: u64,
-    motivo: Option<String>,
-    abandonado: bool, // close() se cansó de esperar
-}
-
-enum Orden {
-    Lleno,
-    Vaciar(Sender<()>),
-    Cerrar(Sender<()>),
 }
 
 impl WriteApi {
@@ -147,86 +142,7 @@ impl Drop for WriteApi {
     }
 }
 
-struct Temporizador {
-    estado: Arc<Mutex<Estado>>,
-    destino: Box<dyn Destino>,
-    opciones: WriteOptions,
-    batch_size: usize,
-}
-
-impl Temporizador {
-    /// Un solo `recv_timeout` es el despertador y el timbre: o se acaba el plazo, o llega una orden.
-    fn bucle(mut self, ordenes: &Receiver<Orden>) {
-        self.destino.saludar();
-        let mut castigado = false; // el destino ha pedido esperar
-        let mut despertador = Instant::now() + self.intervalo();
-        loop {
-            let plazo = despertador.saturating_duration_since(Instant::now());
-            let orden = ordenes.recv_timeout(plazo);
-            let pendientes = candado(&self.estado).buffer.pendientes();
-            let espera = match orden {
-                Ok(Orden::Lleno) if castigado => continue,
-                Ok(Orden::Lleno) => self.enviar(pendientes - pendientes % self.batch_size),
-                _ => self.enviar(pendientes),
-            };
-            castigado = espera.is_some();
-            despertador = Instant::now() + espera.unwrap_or_else(|| self.intervalo());
-            match orden {
-                Ok(Orden::Lleno) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Orden::Vaciar(aviso)) => {
-                    let _ = aviso.send(());
-                }
-                Ok(Orden::Cerrar(aviso)) => {
-                    let _ = aviso.send(());
-                    return;
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    /// Envía `faltan` líneas, lote a lote. Devuelve la espera si el destino la pide.
-    fn enviar(&mut self, mut faltan: usize) -> Option<Duration> {
-        while faltan > 0 {
-            let lote = {
-                let mut estado = candado(&self.estado);
-                if estado.abandonado {
-                    return None;
-                }
-                match estado.buffer.lote(faltan.min(self.batch_size)) {
-                    Ok(lote) => lote,
-                    Err(error) => {
-                        estado.motivo = Some(format!("el buffer no se puede leer: {error}"));
-                        return Some(self.opciones.retry_interval);
-                    }
-                }
-            };
-            if lote.lineas == 0 {
-                return None;
-            }
-            let respuesta = self.destino.enviar(&lote);
-
-            let mut estado = candado(&self.estado);
-            let resueltas = respuesta.escritas + respuesta.apartadas;
-            estado.enviados += respuesta.escritas as u64;
-            estado.apartados += respuesta.apartadas as u64;
-            estado.buffer.quitar(&lote, resueltas);
-            let (espera, motivo) = respuesta.esperar.unzip();
-            estado.motivo = motivo;
-            if espera.is_some() {
-                return espera;
-            }
-            faltan = faltan.saturating_sub(lote.lineas);
-        }
-        None
-    }
-
-    fn intervalo(&self) -> Duration {
-        self.opciones.flush_interval + self.opciones.jitter_interval.mul_f64(fastrand::f64())
-    }
-}
-
-fn candado(estado: &Mutex<Estado>) -> MutexGuard<'_, Estado> {
+pub(super) fn candado(estado: &Mutex<Estado>) -> MutexGuard<'_, Estado> {
     // Si otro hilo murió con el candado puesto, las cuentas siguen siendo válidas.
     estado.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,99 @@
+//! El hilo temporizador de [`WriteApi`](super::WriteApi): vacía el buffer cada `flush_interval`.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::destino::Destino;
+use super::opciones::WriteOptions;
+use super::write_api::{Estado, candado};
+
+/// Lo que se le puede pedir al hilo. `Sender` es por donde avisa de que ha acabado.
+pub(super) enum Orden {
+    /// Hay un lote completo.
+    Lleno,
+    /// Envía ya todo lo que haya.
+    Vaciar(Sender<()>),
+    /// Envía ya todo lo que haya y termina.
+    Cerrar(Sender<()>),
+}
+
+/// Lo que el hilo necesita.
+pub(super) struct Temporizador {
+    pub(super) estado: Arc<Mutex<Estado>>,
+    pub(super) destino: Box<dyn Destino>,
+    pub(super) opciones: WriteOptions,
+    pub(super) batch_size: usize,
+}
+
+impl Temporizador {
+    /// Un solo `recv_timeout` es el despertador y el timbre: o se acaba el plazo, o llega una orden.
+    pub(super) fn bucle(mut self, ordenes: &Receiver<Orden>) {
+        self.destino.saludar();
+        let mut castigado = false; // el destino ha pedido esperar
+        let mut despertador = Instant::now() + self.intervalo();
+        loop {
+            let plazo = despertador.saturating_duration_since(Instant::now());
+            let orden = ordenes.recv_timeout(plazo);
+            let pendientes = candado(&self.estado).buffer.pendientes();
+            let espera = match orden {
+                Ok(Orden::Lleno) if castigado => continue,
+                Ok(Orden::Lleno) => self.enviar(pendientes - pendientes % self.batch_size),
+                _ => self.enviar(pendientes),
+            };
+            castigado = espera.is_some();
+            despertador = Instant::now() + espera.unwrap_or_else(|| self.intervalo());
+            match orden {
+                Ok(Orden::Lleno) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Orden::Vaciar(aviso)) => {
+                    let _ = aviso.send(());
+                }
+                Ok(Orden::Cerrar(aviso)) => {
+                    let _ = aviso.send(());
+                    return;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Envía `faltan` líneas, lote a lote. Devuelve la espera si el destino la pide.
+    fn enviar(&mut self, mut faltan: usize) -> Option<Duration> {
+        while faltan > 0 {
+            let lote = {
+                let mut estado = candado(&self.estado);
+                if estado.abandonado {
+                    return None;
+                }
+                match estado.buffer.lote(faltan.min(self.batch_size)) {
+                    Ok(lote) => lote,
+                    Err(error) => {
+                        estado.motivo = Some(format!("el buffer no se puede leer: {error}"));
+                        return Some(self.opciones.retry_interval);
+                    }
+                }
+            };
+            if lote.lineas == 0 {
+                return None;
+            }
+            let respuesta = self.destino.enviar(&lote);
+
+            let mut estado = candado(&self.estado);
+            let resueltas = respuesta.escritas + respuesta.apartadas;
+            estado.enviados += respuesta.escritas as u64;
+            estado.apartados += respuesta.apartadas as u64;
+            estado.buffer.quitar(&lote, resueltas);
+            let (espera, motivo) = respuesta.esperar.unzip();
+            estado.motivo = motivo;
+            if espera.is_some() {
+                return espera;
+            }
+            faltan = faltan.saturating_sub(lote.lineas);
+        }
+        None
+    }
+
+    fn intervalo(&self) -> Duration {
+        self.opciones.flush_interval + self.opciones.jitter_interval.mul_f64(fastrand::f64())
+    }
+}
