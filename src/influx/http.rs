@@ -203,16 +203,18 @@ fn palabras(texto: &str) -> (String, bool) {
 fn explicar(error: &ureq::Error) -> Contestacion {
     use std::io::ErrorKind as Clase;
     const CORTADA: &str = "la conexión se ha cortado antes de la contestación";
+    const SIN_DNS: &str = "no se encuentra ese nombre de servidor (DNS)";
     const MUDO: &str = "no contesta a tiempo";
     let causa = match error {
         ureq::Error::Timeout(_) => MUDO.to_owned(),
-        ureq::Error::HostNotFound => "no se encuentra ese nombre de servidor (DNS)".to_owned(),
+        ureq::Error::HostNotFound => SIN_DNS.to_owned(),
         ureq::Error::Io(error) => match error.kind() {
             Clase::ConnectionRefused => "conexión rechazada, ahí no escucha nadie".to_owned(),
             Clase::ConnectionReset | Clase::ConnectionAborted | Clase::UnexpectedEof | Clase::BrokenPipe => {
                 return Contestacion::Cortada(CORTADA.to_owned());
             }
             Clase::TimedOut | Clase::WouldBlock => MUDO.to_owned(),
+            _ if error.to_string().contains("lookup address") => SIN_DNS.to_owned(),
             Clase::NetworkUnreachable | Clase::HostUnreachable => "no hay camino de red hasta él".to_owned(),
             _ => format!("fallo de red: {error}"),
         },
@@ -230,4 +232,35 @@ fn es_local(host: &str) -> bool {
 
 fn url_mala(url: &str) -> String {
     format!("«{url}» no es una URL de servidor: se espera algo como http://localhost:8086")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cliente(url: &str) -> ClienteHttp {
+        let acceso = Acceso::V1 { database: "b".to_owned(), credenciales: None };
+        ClienteHttp::new(url, &acceso, Duration::from_secs(1)).unwrap()
+    }
+
+    #[test]
+    fn solo_se_comprime_lo_grande_y_hacia_otra_maquina() {
+        let grande = b"m n=1 1\n".repeat(500);
+        let gzip = cliente("https://nube.example").comprimido(&grande).unwrap();
+        assert!(gzip.len() < grande.len() / 10);
+        let mut vuelta = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&gzip[..]), &mut vuelta).unwrap();
+        assert_eq!(vuelta, grande);
+        assert_eq!(cliente("https://nube.example").comprimido(b"m n=1 1\n"), None);
+        for local in ["http://localhost:8086", "http://127.0.0.1:8086", "http://[::1]:8086"] {
+            assert_eq!(cliente(local).comprimido(&grande), None, "{local}");
+        }
+    }
+
+    #[test]
+    fn un_nombre_que_no_existe_se_distingue_de_un_servidor_caido() {
+        let error = std::io::Error::other("failed to lookup address information: Name or service not known");
+        let Contestacion::SinConexion(causa) = explicar(&ureq::Error::Io(error)) else { panic!() };
+        assert!(causa.contains("DNS"), "{causa}");
+    }
 }

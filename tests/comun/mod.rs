@@ -56,7 +56,10 @@ pub struct ServidorFalso {
 
 impl ServidorFalso {
     pub fn nuevo(regla: impl Fn(&Peticion) -> Accion + Send + Sync + 'static) -> Self {
-        let escucha = TcpListener::bind("127.0.0.1:0").unwrap();
+        ServidorFalso::en(TcpListener::bind("127.0.0.1:0").unwrap(), regla)
+    }
+
+    pub fn en(escucha: TcpListener, regla: impl Fn(&Peticion) -> Accion + Send + Sync + 'static) -> Self {
         let url = format!("http://{}", escucha.local_addr().unwrap());
         let (anotar, peticiones) = mpsc::channel();
         let regla = Arc::new(regla);
@@ -93,7 +96,8 @@ fn atender(conexion: TcpStream, regla: &dyn Fn(&Peticion) -> Accion, anotar: &Se
                 } else {
                     format!("Content-Length: {}\r\n", cuerpo.len())
                 };
-                let _ = write!(conexion, "HTTP/1.1 {codigo} x\r\n{largo}{cabeceras}\r\n{cuerpo}");
+                let texto = format!("HTTP/1.1 {codigo} x\r\n{largo}{cabeceras}\r\n{cuerpo}");
+                let _ = conexion.write_all(texto.as_bytes()); // de una vez, sin esperar a Nagle
             }
             Accion::Cortar => {
                 let _ = conexion.write_all(b"HTTP/1.1 2");

@@ -1,0 +1,396 @@
+//! Cada contestación de un servidor: qué se escribe, qué se guarda y qué se dice.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+mod comun;
+use comun::{Accion, Oido, Peticion, ServidorFalso};
+use practicas_iabd06::influx::buffer::Lote;
+use practicas_iabd06::influx::destino::{Destino, Respuesta};
+use practicas_iabd06::influx::envio::Envio;
+use practicas_iabd06::influx::http::{Acceso, ClienteHttp, retry_after};
+use practicas_iabd06::influx::reintentos::Reintentos;
+use practicas_iabd06::influx::{InfluxDBClient, Point, Servidor, WriteOptions, diario::Limites};
+
+const NUNCA: Duration = Duration::from_secs(3600);
+
+fn v2() -> Acceso {
+    Acceso::V2 { token: "secreto".into(), org: "mi org".into(), bucket: "mi&bucket".into() }
+}
+
+fn v1() -> Acceso {
+    let credenciales = Some(("ana".to_owned(), "cl&ve".to_owned()));
+    Acceso::V1 { database: "base".into(), credenciales }
+}
+
+/// Un envío hacia `url`, con lo que dice y el fichero de rechazados.
+struct Prueba {
+    envio: Envio,
+    oido: Oido,
+    rechazados: PathBuf,
+    _carpeta: tempfile::TempDir,
+}
+
+fn hacia(url: &str, acceso: &Acceso, limite: Duration) -> Prueba {
+    let carpeta = tempfile::tempdir().unwrap();
+    let rechazados = carpeta.path().join("rechazados.lp");
+    let oido = Oido::default();
+    let http = ClienteHttp::new(url, acceso, limite).unwrap();
+    let opciones = WriteOptions::default();
+    let (acceso, nombre) = (acceso.clone(), "InfluxDB".to_owned());
+    let envio = Envio::new(http, acceso, nombre, rechazados.clone(), opciones, oido.avisos());
+    Prueba { envio, oido, rechazados, _carpeta: carpeta }
+}
+
+/// Lo mismo, hacia un servidor que sigue `regla`.
+fn con(regla: impl Fn(&Peticion) -> Accion + Send + Sync + 'static) -> (Prueba, ServidorFalso) {
+    let servidor = ServidorFalso::nuevo(regla);
+    (hacia(&servidor.url, &v2(), comun::PACIENCIA), servidor)
+}
+
+fn lote(lineas: usize) -> Lote {
+    let texto = (0..lineas).map(|n| format!("m n={n} {n}\n")).collect::<String>().into_bytes();
+    Lote { texto, lineas }
+}
+
+fn json(mensaje: &str) -> String {
+    serde_json::json!({"code": "x", "message": mensaje}).to_string()
+}
+
+fn escritas(respuesta: &Respuesta) -> (usize, usize, bool) {
+    (respuesta.escritas, respuesta.apartadas, respuesta.esperar.is_some())
+}
+
+#[test]
+fn un_204_es_escrito_y_la_peticion_es_la_de_la_api_v2() {
+    let (mut p, servidor) = con(|_| Accion::de(204, ""));
+    assert_eq!(escritas(&p.envio.enviar(&lote(3))), (3, 0, false));
+    let peticion = servidor.escritura();
+    assert_eq!(peticion.ruta, "/api/v2/write?org=mi%20org&bucket=mi%26bucket&precision=ns");
+    assert_eq!(peticion.cabeceras["authorization"], "Token secreto");
+    assert_eq!(peticion.cuerpo, lote(3).texto);
+    assert!(p.oido.importantes().is_empty());
+}
+
+#[test]
+fn en_1x_va_a_write_con_base_usuario_y_clave() {
+    let servidor = ServidorFalso::nuevo(|_| Accion::de(204, ""));
+    let mut p = hacia(&servidor.url, &v1(), comun::PACIENCIA);
+    assert_eq!(escritas(&p.envio.enviar(&lote(1))), (1, 0, false));
+    let peticion = servidor.escritura();
+    assert_eq!(peticion.ruta, "/write?db=base&u=ana&p=cl%26ve&precision=ns");
+    assert!(!peticion.cabeceras.contains_key("authorization"));
+}
+
+/// Contesta como InfluxDB 2: si una línea es mala, 400 y no escribe ninguna.
+fn rechaza_las_que_contienen(mala: &'static str) -> impl Fn(&Peticion) -> Accion + Send + Sync {
+    move |peticion| match peticion.texto().lines().find(|l| l.contains(mala)) {
+        Some(linea) => Accion::de(400, &json(&format!("unable to parse '{linea}': mala"))),
+        None => Accion::de(204, ""),
+    }
+}
+
+#[test]
+fn con_un_400_la_linea_mala_se_aparta_con_las_palabras_del_servidor_y_lo_demas_se_escribe() {
+    for n in [1, 2, 3, 10, 64, 100] {
+        for mala in [0, n / 2, n - 1] {
+            let (mut p, servidor) = con(rechaza_las_que_contienen("MALA"));
+            let texto = String::from_utf8(lote(n).texto).unwrap();
+            let texto = texto.replace(&format!("m n={mala} "), &format!("MALA n={mala} "));
+            let respuesta = p.envio.enviar(&Lote { texto: texto.clone().into_bytes(), lineas: n });
+            assert_eq!(escritas(&respuesta), (n - 1, 1, false), "{n} líneas, mala la {mala}");
+
+            let aceptadas: String =
+                servidor.peticiones.try_iter().map(|p| p.texto()).filter(|t| !t.contains("MALA")).collect();
+            let esperadas: String = texto.split_inclusive('\n').filter(|l| !l.contains("MALA")).collect();
+            assert_eq!(aceptadas, esperadas, "cada buena se escribe una vez y en orden");
+
+            let rechazados = std::fs::read_to_string(&p.rechazados).unwrap();
+            let lineas: Vec<_> = rechazados.lines().collect();
+            assert!(
+                lineas[0].starts_with("# 2") && lineas[0].contains("400 unable to parse"),
+                "{rechazados}"
+            );
+            assert_eq!(lineas[1..], [format!("MALA n={mala} {mala}")]);
+            assert_eq!(p.oido.importantes().len(), 1, "{:?}", p.oido.importantes());
+        }
+    }
+}
+
+#[test]
+fn un_lote_con_todas_las_lineas_malas_se_aparta_entero_y_se_dice_una_vez() {
+    let (mut p, servidor) = con(rechaza_las_que_contienen("m"));
+    assert_eq!(escritas(&p.envio.enviar(&lote(50))), (0, 50, false));
+    let rechazados = std::fs::read_to_string(&p.rechazados).unwrap();
+    let apartadas: String = rechazados.split_inclusive('\n').filter(|l| !l.starts_with('#')).collect();
+    assert_eq!(apartadas.into_bytes(), lote(50).texto);
+    assert_eq!(p.oido.importantes().len(), 1);
+    assert!(servidor.peticiones.try_iter().count() < 60, "una petición por línea mala, no más");
+}
+
+#[test]
+fn un_422_se_trata_como_un_400() {
+    let (mut p, _servidor) = con(|peticion| match peticion.texto().contains("n=7 ") {
+        true => Accion::de(422, &json("failure writing points: field type conflict")),
+        false => Accion::de(204, ""),
+    });
+    assert_eq!(escritas(&p.envio.enviar(&lote(20))), (19, 1, false));
+    assert!(std::fs::read_to_string(&p.rechazados).unwrap().contains("422 failure writing points"));
+}
+
+#[test]
+fn si_el_servidor_cae_a_mitad_de_partir_lo_hecho_cuenta_y_lo_demas_espera() {
+    let peticiones = AtomicUsize::new(0);
+    let regla = rechaza_las_que_contienen("n=1 ");
+    let (mut p, _servidor) = con(move |peticion| match peticiones.fetch_add(1, Ordering::Relaxed) {
+        0..4 => regla(peticion),
+        _ => Accion::de(500, &json("se acabó")),
+    });
+    // 8 líneas: falla; 4: falla; 2: falla; 1 (la 0): escrita; y entonces cae.
+    assert_eq!(escritas(&p.envio.enviar(&lote(8))), (1, 0, true));
+}
+
+#[test]
+fn con_un_413_el_lote_se_parte_y_no_se_vuelve_a_probar_tan_grande() {
+    let (mut p, servidor) = con(|peticion| match peticion.lineas() > 10 {
+        true => Accion::de(413, &json("Request Entity Too Large")),
+        false => Accion::de(204, ""),
+    });
+    assert_eq!(escritas(&p.envio.enviar(&lote(100))), (100, 0, false));
+    let tamanos: Vec<_> = servidor.peticiones.try_iter().map(|p| p.lineas()).collect();
+    assert_eq!(tamanos[..4], [100, 50, 25, 13], "de mitad en mitad: {tamanos:?}");
+    assert!(tamanos[4..].iter().all(|n| *n <= 10), "{tamanos:?}");
+    assert_eq!(escritas(&p.envio.enviar(&lote(100))), (100, 0, false));
+    assert!(servidor.peticiones.try_iter().all(|p| p.lineas() <= 10));
+    assert!(!p.rechazados.exists());
+}
+
+#[test]
+fn un_punto_que_no_cabe_ni_solo_se_aparta() {
+    let (mut p, _servidor) = con(|_| Accion::de(413, &json("enorme")));
+    assert_eq!(escritas(&p.envio.enviar(&lote(2))), (0, 2, false));
+}
+
+/// Manda un lote, comprueba que se guarda entero y devuelve la única frase que se dice.
+fn frase_de(acceso: &Acceso, codigo: u16, cuerpo: &str) -> String {
+    let cuerpo = cuerpo.to_owned();
+    let servidor = ServidorFalso::nuevo(move |_| Accion::de(codigo, &cuerpo));
+    let mut p = hacia(&servidor.url, acceso, comun::PACIENCIA);
+    for _ in 0..3 {
+        assert_eq!(
+            escritas(&p.envio.enviar(&lote(5))),
+            (0, 0, true),
+            "{codigo}: nada se escribe ni se aparta"
+        );
+    }
+    let frases = p.oido.importantes();
+    assert_eq!(frases.len(), 1, "una frase por cambio de estado, no por reintento: {frases:?}");
+    assert!(!frases[0].contains("secreto") && !frases[0].contains("cl&ve"), "{frases:?}");
+    frases[0].clone()
+}
+
+#[track_caller]
+fn contiene(frase: &str, trozos: &[&str]) {
+    for trozo in trozos {
+        assert!(frase.contains(trozo), "falta «{trozo}» en «{frase}»");
+    }
+}
+
+#[test]
+fn los_problemas_de_acceso_dicen_que_arreglar_por_su_nombre() {
+    let no_autorizado = json("unauthorized access");
+    contiene(&frase_de(&v2(), 401, &no_autorizado), &["401", "INFLUXDB_V2_TOKEN", "unauthorized access"]);
+    contiene(&frase_de(&v1(), 401, &no_autorizado), &["401", "INFLUXDB_V1_USER", "INFLUXDB_V1_PASSWORD"]);
+    let sin_permiso = json("insufficient permissions for write");
+    contiene(&frase_de(&v2(), 403, &sin_permiso), &["403", "permiso de escritura", "«mi&bucket»"]);
+    contiene(&frase_de(&v1(), 403, &sin_permiso), &["403", "GRANT WRITE", "«base»"]);
+    let no_esta = json("bucket \"x\" not found");
+    contiene(&frase_de(&v2(), 404, &no_esta), &["«mi&bucket»", "«mi org»", "INFLUXDB_BUCKET", "not found"]);
+    contiene(&frase_de(&v1(), 404, r#"{"error":"database not found"}"#), &["CREATE DATABASE", "«base»"]);
+}
+
+#[test]
+fn lo_que_no_es_de_influxdb_no_condena_ningun_punto() {
+    let html = "<html><h1>400 The plain HTTP request was sent to HTTPS port</h1></html>";
+    contiene(&frase_de(&v2(), 400, html), &["400", "no parece InfluxDB"]);
+    contiene(&frase_de(&v2(), 302, ""), &["302", "no parece InfluxDB"]);
+    contiene(&frase_de(&v2(), 404, "404 page not found"), &["INFLUXDB_V1_URL"]);
+    contiene(&frase_de(&v2(), 502, "<html>Bad Gateway</html>"), &["fallo interno", "502"]);
+    contiene(
+        &frase_de(&v2(), 500, &json("engine: cache-max-memory-size exceeded")),
+        &["fallo interno", "cache-max"],
+    );
+}
+
+#[test]
+fn con_429_y_503_se_espera_lo_que_pide_el_servidor() {
+    for codigo in [429, 503] {
+        let (mut p, _servidor) = con(move |_| Accion::Contestar(codigo, "Retry-After: 7\r\n", json("calma")));
+        let (espera, motivo) = p.envio.enviar(&lote(1)).esperar.unwrap();
+        assert_eq!(espera, Duration::from_secs(7));
+        contiene(&motivo, &["saturado", &codigo.to_string()]);
+        // Sin Retry-After, la espera exponencial de siempre.
+        let (mut p, _servidor) = con(move |_| Accion::de(codigo, &json("calma")));
+        let (espera, _) = p.envio.enviar(&lote(1)).esperar.unwrap();
+        assert!(espera >= Duration::from_secs(5) && espera <= Duration::from_secs(10), "{espera:?}");
+    }
+}
+
+#[test]
+fn retry_after_son_segundos_o_una_fecha() {
+    let ahora = UNIX_EPOCH + Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
+    let en = |valor| retry_after(valor, ahora);
+    assert_eq!(en("120"), Some(Duration::from_secs(120)));
+    assert_eq!(en(" 0 "), Some(Duration::ZERO));
+    assert_eq!(en("Sun, 06 Nov 1994 08:50:07 GMT"), Some(Duration::from_secs(30)));
+    assert_eq!(en("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO), "ya ha pasado");
+    assert_eq!(en("mañana"), None);
+    assert_eq!(retry_after("-3", SystemTime::now()), None);
+}
+
+#[test]
+fn un_retry_after_disparatado_no_para_el_agente_un_dia() {
+    let (mut p, _servidor) = con(|_| Accion::Contestar(429, "Retry-After: 86400\r\n", String::new()));
+    assert_eq!(p.envio.enviar(&lote(1)).esperar.unwrap().0, Duration::from_secs(3600));
+}
+
+#[test]
+fn sin_servidor_se_dice_por_que() {
+    // Un puerto que acaba de estar libre: no escucha nadie.
+    let libre = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut p = hacia(&format!("http://{libre}"), &v2(), comun::PACIENCIA);
+    contiene(&p.envio.enviar(&lote(1)).esperar.unwrap().1, &["conexión rechazada"]);
+
+    let (mut p, _servidor) = con(|_| Accion::Cortar);
+    contiene(&p.envio.enviar(&lote(1)).esperar.unwrap().1, &["se ha cortado"]);
+
+    let servidor = ServidorFalso::nuevo(|_| Accion::Callar);
+    let mut p = hacia(&servidor.url, &v2(), Duration::from_millis(50));
+    contiene(&p.envio.enviar(&lote(1)).esperar.unwrap().1, &["no contesta a tiempo"]);
+}
+
+#[test]
+fn una_conexion_cortada_con_un_cuerpo_grande_hace_probar_con_la_mitad() {
+    let (mut p, servidor) = con(|peticion| match peticion.cuerpo.len() > 1 << 20 {
+        true => Accion::Cortar, // un 413 de los que no esperan a leer el cuerpo
+        false => Accion::de(204, ""),
+    });
+    let grande = lote(100_000);
+    let mut hechas = 0;
+    for _ in 0..3 {
+        hechas += p.envio.enviar(&Lote { texto: grande.texto.clone(), ..grande }).escritas;
+    }
+    assert!(hechas > 0, "{:?}", servidor.peticiones.try_iter().map(|p| p.lineas()).collect::<Vec<_>>());
+}
+
+#[test]
+fn al_recuperarse_se_dice_una_vez_y_los_reintentos_empiezan_de_cero() {
+    let peticiones = AtomicUsize::new(0);
+    let (mut p, _servidor) = con(move |_| match peticiones.fetch_add(1, Ordering::Relaxed) {
+        0..=2 | 4 => Accion::de(500, &json("roto")),
+        _ => Accion::de(204, ""),
+    });
+    for _ in 0..3 {
+        assert!(p.envio.enviar(&lote(1)).esperar.is_some());
+    }
+    assert_eq!(escritas(&p.envio.enviar(&lote(1))), (1, 0, false));
+    let (espera, _) = p.envio.enviar(&lote(1)).esperar.unwrap();
+    assert!(espera <= Duration::from_secs(10), "otra vez la primera espera: {espera:?}");
+    assert_eq!(escritas(&p.envio.enviar(&lote(1))), (1, 0, false));
+    let frases: Vec<_> = p.oido.todos().into_iter().filter(|f| !f.starts_with("Detalle")).collect();
+    assert_eq!(frases.len(), 4, "cae, vuelve, cae, vuelve: {frases:?}");
+    contiene(&frases[1], &["vuelve a aceptar puntos"]);
+}
+
+#[test]
+fn el_saludo_comprueba_servidor_y_credenciales_sin_escribir_nada() {
+    let (mut p, servidor) = con(|_| Accion::de(204, ""));
+    p.envio.saludar();
+    assert!(servidor.peticiones.recv_timeout(comun::PACIENCIA).unwrap().cuerpo.is_empty());
+    contiene(&p.oido.todos()[0], &["Info", "acepta las credenciales"]);
+
+    let (mut p, _servidor) = con(|_| Accion::de(401, &json("unauthorized access")));
+    p.envio.saludar();
+    p.envio.enviar(&lote(1));
+    assert_eq!(p.oido.importantes().len(), 1, "lo que ya dijo el saludo no se repite");
+}
+
+#[test]
+fn las_urls_que_no_valen_se_dicen() {
+    for mala in ["", "localhost:8086", "ftp://x", "http://", "no es una url", "http://ana:clave@x:8086"] {
+        let frase = ClienteHttp::new(mala, &v2(), NUNCA).err().unwrap_or_else(|| panic!("{mala}"));
+        assert!(!frase.contains("ana:clave") && frase.contains("URL"), "{frase}");
+    }
+}
+
+#[test]
+fn los_reintentos_crecen_con_azar_y_acaban_en_reposo() {
+    let opciones = WriteOptions::default();
+    let ahora = Instant::now();
+    let esperas = |azar| {
+        let mut reintentos = Reintentos::new(opciones.clone());
+        (0..7).map(|_| reintentos.fallo(ahora, azar).as_secs()).collect::<Vec<_>>()
+    };
+    // retry_interval 5 s, base 2, cinco reintentos; después, max_retry_delay.
+    assert_eq!(esperas(0.0), [5, 10, 20, 40, 80, 125, 125]);
+    assert_eq!(esperas(1.0), [10, 20, 40, 80, 125, 125, 125]);
+
+    let mut reintentos = Reintentos::new(opciones);
+    reintentos.fallo(ahora, 0.0);
+    let tarde = ahora + Duration::from_secs(180);
+    assert_eq!(reintentos.fallo(tarde, 0.0).as_secs(), 125, "pasado max_retry_time, reposa");
+    reintentos.exito();
+    assert_eq!(reintentos.fallo(tarde, 0.0).as_secs(), 5);
+}
+
+#[test]
+fn los_reintentos_aguantan_opciones_extremas() {
+    let opciones =
+        WriteOptions { max_retries: u32::MAX, exponential_base: u32::MAX, ..WriteOptions::default() };
+    let mut reintentos = Reintentos::new(WriteOptions { max_retry_time: NUNCA, ..opciones });
+    for _ in 0..100 {
+        assert!(reintentos.fallo(Instant::now(), 0.5) <= Duration::from_secs(125));
+    }
+}
+
+// --- el cliente entero: diario y servidor -------------------------------------------------------
+
+fn cliente(datos: &Path, servidor: &Servidor, host: &str, oido: &Oido) -> InfluxDBClient {
+    InfluxDBClient::new(servidor, datos, host, Limites::default(), oido.avisos()).unwrap()
+}
+
+#[test]
+fn lo_que_no_salio_sale_la_proxima_vez_en_orden_y_solo_hacia_su_servidor() {
+    let (datos, oido) = (tempfile::tempdir().unwrap(), Oido::default());
+    let caido = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let destino = |url: &str, bucket: &str| Servidor::Http {
+        url: url.to_owned(),
+        acceso: Acceso::V2 { token: "t".into(), org: "o".into(), bucket: bucket.into() },
+    };
+    let uno = destino(&format!("http://{caido}"), "b");
+    let opciones = WriteOptions { flush_interval: NUNCA, ..WriteOptions::default() };
+    let api = cliente(datos.path(), &uno, "a", &oido).write_api(opciones.clone()).unwrap();
+    for n in 0..5 {
+        api.write(&Point::new("m").field("n", n).time(n)).unwrap();
+    }
+    let resumen = api.close();
+    assert_eq!((resumen.enviados, resumen.pendientes), (0, 5));
+    contiene(&resumen.motivo.unwrap(), &["conexión rechazada"]);
+
+    // Otro bucket del mismo servidor y otro host_id no ven esos puntos.
+    for (servidor, host) in [(&destino(&format!("http://{caido}"), "otro"), "a"), (&uno, "b")] {
+        let api = cliente(datos.path(), servidor, host, &oido).write_api(opciones.clone()).unwrap();
+        assert_eq!(api.close().pendientes, 0);
+    }
+
+    // El mismo servidor vuelve, en la misma dirección.
+    let escucha = std::net::TcpListener::bind(caido).unwrap();
+    let servidor = ServidorFalso::en(escucha, |_| Accion::de(204, ""));
+    let api = cliente(datos.path(), &uno, "a", &oido).write_api(opciones).unwrap();
+    api.write(&Point::new("m").field("n", 5_i64).time(5)).unwrap();
+    assert_eq!(api.close().enviados, 6);
+    let esperado: String = (0..6).map(|n| format!("m n={n}i {n}\n")).collect();
+    assert_eq!(servidor.escritura().texto(), esperado);
+    assert!(oido.todos().iter().any(|f| f.contains("quedan 5 puntos")), "{:?}", oido.todos());
+}
