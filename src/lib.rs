@@ -8,6 +8,9 @@
 //! Cada programa de `src/bin` se lee de arriba abajo como el script al que refleja.
 //! El porqué de cada cuarto está en `docs/ARQUITECTURA.md`.
 
+// Nada que cause un usuario, una red o un disco acaba en un panic.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 pub mod avisos;
 pub mod config;
 pub mod fallo;

@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::avisos::{Avisos, Nivel};
 use crate::config::Salida;
-use crate::fallo::Fallo;
+use crate::fallo::{Fallo, causa};
 use crate::influx::{Resumen, lineas};
 use crate::parada::Parada;
 use crate::sistema::Metricas;
@@ -38,16 +38,15 @@ impl Pantalla {
     /// # Errors
     /// [`Fallo::Uso`] si el fichero de log no se puede abrir.
     pub fn new(salida: &Salida, parada: &Parada) -> Result<Self, Fallo> {
-        let log =
-            match &salida.log {
-                None => None,
-                Some(ruta) => {
-                    let abierto = lineas::abrir(ruta);
-                    Some(abierto.map_err(|e| {
-                        Fallo::Uso(format!("no se puede escribir en {}: {e}", ruta.display()))
-                    })?)
-                }
-            };
+        let log = match &salida.log {
+            None => None,
+            Some(ruta) => {
+                let abierto = lineas::abrir(ruta);
+                Some(abierto.map_err(|e| {
+                    Fallo::Uso(format!("no se puede escribir en {}: {}", ruta.display(), causa(&e)))
+                })?)
+            }
+        };
         let minimo = match (salida.silencioso, salida.detalle) {
             (true, _) => Nivel::Aviso,
             (false, true) => Nivel::Detalle,
@@ -111,14 +110,22 @@ impl Pantalla {
 
     /// El resumen del final, en una línea.
     pub fn resumen(&self, lecturas: u64, resumen: &Resumen) {
-        let Resumen { enviados, pendientes, apartados, perdidos, motivo } = resumen;
+        let Resumen { enviados, apartados, .. } = resumen;
+        let perdidos = resumen.perdidos + resumen.solo_en_memoria as u64;
+        let pendientes = resumen.pendientes - resumen.solo_en_memoria;
         let mut frase = format!(
             "{lecturas} lecturas: {enviados} puntos escritos, {pendientes} pendientes, {apartados} apartados, {perdidos} perdidos."
         );
-        if let (Some(motivo), 1..) = (motivo, pendientes) {
-            frase += &format!(" Lo pendiente se enviará la próxima vez ({motivo}).");
+        match &resumen.motivo {
+            Some(motivo) if pendientes > 0 => {
+                frase += &format!(" Lo pendiente se enviará la próxima vez ({motivo}).");
+            }
+            Some(motivo) if resumen.solo_en_memoria > 0 => {
+                frase += &format!(" Lo que esperaba en memoria se pierde ({motivo}).");
+            }
+            _ => {}
         }
-        self.avisar(Nivel::Info, &frase);
+        self.avisar(if perdidos > 0 { Nivel::Error } else { Nivel::Info }, &frase);
     }
 
     fn candado(&self) -> MutexGuard<'_, Interior> {

@@ -10,6 +10,7 @@ mod comun;
 use comun::Oido;
 use practicas_iabd06::influx::buffer::{Buffer, EnMemoria, Lote};
 use practicas_iabd06::influx::carpeta::Carpeta;
+use practicas_iabd06::influx::destino::Destino;
 use practicas_iabd06::influx::diario::{Diario, Limites};
 use practicas_iabd06::influx::respaldo::ConRespaldo;
 use practicas_iabd06::influx::{fichero, lineas};
@@ -268,4 +269,15 @@ fn al_abrir_el_fichero_se_corta_la_linea_a_medias_por_larga_que_sea() {
             assert_eq!(fs::read_to_string(&ruta).unwrap(), entera + &linea(1));
         }
     }
+}
+
+#[test]
+fn lo_que_esperaba_en_memoria_llega_al_fichero_con_el_siguiente_lote() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let ruta = carpeta.path().join("puntos.lp");
+    let (_fichero, mut asegurar, _) = fichero::abrir(&ruta).unwrap();
+    let texto = (linea(0) + &linea(1)).into_bytes();
+    let respuesta = asegurar.enviar(&Lote { texto, lineas: 2 });
+    assert_eq!((respuesta.escritas, respuesta.esperar), (2, None));
+    assert_eq!(fs::read_to_string(&ruta).unwrap(), linea(0) + &linea(1));
 }

@@ -2,6 +2,8 @@
 //!
 //! Es `agente_monitoreo.py`, de arriba abajo. La guía está en `docs/01-agente-influxdb.md`.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 

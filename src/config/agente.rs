@@ -188,5 +188,16 @@ fn todos<const N: usize>(valores: &Valores, nombres: [&str; N]) -> Result<[Strin
     if faltan.is_empty() {
         return Ok(leidos.map(Result::unwrap_or_default));
     }
-    Err(Fallo::Uso(format!("para escribir en InfluxDB falta {}", faltan.join(" y "))))
+    Err(Fallo::Uso(format!("para escribir en InfluxDB falta {}", enumerar(&faltan))))
+}
+
+/// «a, b y c» (o «e c», si lo último empieza por i).
+fn enumerar(cosas: &[String]) -> String {
+    match cosas {
+        [varias @ .., penultima, ultima] => {
+            let y = if ultima.starts_with(['i', 'I']) { "e" } else { "y" };
+            [varias, &[format!("{penultima} {y} {ultima}")]].concat().join(", ")
+        }
+        _ => cosas.concat(),
+    }
 }

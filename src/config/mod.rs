@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use lexopt::Arg;
 
-use crate::fallo::Fallo;
+use crate::fallo::{Fallo, causa};
 
 /// Una opción de un programa.
 pub struct Opcion {
@@ -231,7 +231,9 @@ pub fn leer_dotenv(ruta: &Path) -> Result<HashMap<String, String>, Fallo> {
     let texto = match fs::read_to_string(ruta) {
         Ok(texto) => texto,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
-        Err(error) => return Err(Fallo::Uso(format!("no se puede leer {}: {error}", ruta.display()))),
+        Err(error) => {
+            return Err(Fallo::Uso(format!("no se puede leer {}: {}", ruta.display(), causa(&error))));
+        }
     };
     let mut valores = HashMap::new();
     for (i, linea) in texto.trim_start_matches('\u{feff}').lines().enumerate() {

@@ -28,6 +28,11 @@ pub trait Buffer: Send {
     /// Líneas que esperan.
     fn pendientes(&self) -> usize;
 
+    /// De las que esperan, las que solo están en memoria: se pierden si acaba el programa.
+    fn solo_en_memoria(&self) -> usize {
+        0
+    }
+
     /// Líneas tiradas por falta de sitio desde que se abrió.
     fn perdidas(&self) -> u64 {
         0
@@ -105,6 +110,10 @@ impl Buffer for EnMemoria {
     }
 
     fn pendientes(&self) -> usize {
+        self.lineas.len()
+    }
+
+    fn solo_en_memoria(&self) -> usize {
         self.lineas.len()
     }
 }

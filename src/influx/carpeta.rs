@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 
+use crate::fallo::causa;
+
 /// Una carpeta reservada. Se libera al soltarla, o cuando el proceso muere de cualquier manera.
 #[derive(Debug)]
 pub struct Carpeta {
@@ -81,8 +83,9 @@ impl fmt::Display for ErrorCarpeta {
             ),
             ErrorCarpeta::Sistema(ruta, error) => write!(
                 f,
-                "no se puede usar la carpeta {} ({error}): elige otra con --datos, mejor en un disco de esta máquina",
-                ruta.display()
+                "no se puede usar la carpeta {} ({}): elige otra con --datos, mejor en un disco de esta máquina",
+                ruta.display(),
+                causa(error)
             ),
         }
     }

@@ -15,6 +15,7 @@ use super::opciones::WriteOptions;
 use super::respaldo::ConRespaldo;
 use super::write_api::WriteApi;
 use crate::avisos::{Avisos, Nivel};
+use crate::fallo::causa;
 
 /// Lo que puede durar una petición: lo mismo que en influxdb-client-python.
 const LIMITE_PETICION: Duration = Duration::from_secs(10);
@@ -102,7 +103,7 @@ impl InfluxDBClient {
                 decir(format!(
                     "Los puntos van a {}; mientras esperan, en {}.",
                     self.servidor,
-                    ruta.display()
+                    ruta.display(),
                 ));
                 if diario.pendientes() > 0 {
                     decir(format!(
@@ -158,8 +159,9 @@ impl fmt::Display for ErrorCliente {
             ErrorCliente::Disco(ruta, error) => {
                 write!(
                     f,
-                    "no se puede abrir {} ({error}): revisa sus permisos o elige otra carpeta con --datos",
-                    ruta.display()
+                    "no se puede abrir {} ({}): revisa sus permisos o elige otra carpeta con --datos",
+                    ruta.display(),
+                    causa(error)
                 )
             }
             ErrorCliente::Hilo(error) => write!(f, "el sistema no deja crear otro hilo: {error}"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::buffer::Lote;
 use super::punto::ErrorPunto;
+use crate::fallo::causa;
 
 /// Adonde van los lotes: un servidor, un fichero o, en las pruebas, un vector.
 pub trait Destino: Send + 'static {
@@ -34,6 +35,8 @@ pub struct Resumen {
     pub enviados: u64,
     /// Siguen en el buffer.
     pub pendientes: usize,
+    /// De los pendientes, los que solo están en memoria: se pierden si acaba el programa.
+    pub solo_en_memoria: usize,
     /// Rechazados por el destino y guardados aparte.
     pub apartados: u64,
     /// Tirados por falta de sitio en el buffer.
@@ -55,7 +58,7 @@ impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             WriteError::Punto(error) => error.fmt(f),
-            WriteError::Buffer(error) => write!(f, "el punto no cabe en el buffer: {error}"),
+            WriteError::Buffer(error) => write!(f, "el punto no cabe en el buffer: {}", causa(error)),
         }
     }
 }

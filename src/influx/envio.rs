@@ -25,6 +25,7 @@ use super::lineas;
 use super::opciones::WriteOptions;
 use super::reintentos::Reintentos;
 use crate::avisos::{Avisos, Nivel};
+use crate::fallo::causa;
 
 /// Bytes a partir de los que una conexión cortada puede deberse al tamaño del cuerpo.
 const CUERPO_GRANDE: usize = 1 << 20;
@@ -142,8 +143,11 @@ impl Destino for Envio {
                     if probar == 1 =>
                 {
                     if let Err(error) = self.apartar(trozo, codigo, &palabras) {
-                        let motivo =
-                            format!("no se puede escribir en {}: {error}", self.rechazados.display());
+                        let motivo = format!(
+                            "no se puede escribir en {}: {}",
+                            self.rechazados.display(),
+                            causa(&error)
+                        );
                         let espera = self.reintentos.fallo(Instant::now(), fastrand::f64());
                         respuesta.esperar = Some((espera, motivo));
                         return respuesta;

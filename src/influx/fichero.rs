@@ -11,6 +11,10 @@ use std::time::Duration;
 use super::buffer::{Buffer, Lote};
 use super::destino::{Destino, Respuesta};
 use super::lineas;
+use crate::fallo::causa;
+
+/// Cuándo se vuelve a probar si el disco falla.
+const OTRO_INTENTO: Duration = Duration::from_secs(5);
 
 /// El fichero como buffer: pendiente es lo escrito que aún no se ha asegurado.
 pub struct Fichero {
@@ -66,13 +70,15 @@ impl Buffer for Fichero {
 }
 
 impl Destino for Asegurar {
+    /// El lote solo trae texto si esperaba en memoria porque no cabía en el disco.
     fn enviar(&mut self, lote: &Lote) -> Respuesta {
-        match self.fichero.sync_data() {
+        let escrito = con_candado(&mut self.fichero, |f| lineas::anadir(f, &lote.texto));
+        match escrito.and_then(|()| self.fichero.sync_data()) {
             Ok(()) => Respuesta { escritas: lote.lineas, ..Respuesta::default() },
-            Err(error) => Respuesta {
-                esperar: Some((Duration::from_secs(5), format!("no se puede asegurar el fichero: {error}"))),
-                ..Respuesta::default()
-            },
+            Err(error) => {
+                let motivo = format!("no se puede escribir en el fichero: {}", causa(&error));
+                Respuesta { esperar: Some((OTRO_INTENTO, motivo)), ..Respuesta::default() }
+            }
         }
     }
 }

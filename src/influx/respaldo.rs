@@ -5,6 +5,7 @@ use std::io;
 use super::buffer::{Buffer, EnMemoria, Lote};
 use super::carpeta::Carpeta;
 use crate::avisos::{Avisos, Nivel};
+use crate::fallo::causa;
 
 /// Lo que cabe en memoria mientras el disco no admite nada: unas diez horas a un punto por segundo.
 const MAX_EN_MEMORIA: usize = 4 << 20;
@@ -61,10 +62,11 @@ impl<B: Buffer> Buffer for ConRespaldo<B> {
             self.cambiar(Estado::Disco, Nivel::Info, &frase);
             return Ok(());
         };
+        let causa = causa(&fallo);
         match self.memoria.anotar(linea) {
             Ok(()) => {
                 let frase = format!(
-                    "No se puede escribir en {} ({fallo}). Los puntos esperan en memoria: libera espacio o revisa los permisos antes de parar el agente.",
+                    "No se puede escribir en {} ({causa}). Los puntos esperan en memoria: libera espacio o revisa los permisos antes de parar el agente.",
                     self.que
                 );
                 self.cambiar(Estado::Memoria, Nivel::Aviso, &frase);
@@ -73,7 +75,7 @@ impl<B: Buffer> Buffer for ConRespaldo<B> {
             Err(_) => {
                 self.perdidas += 1;
                 let frase = format!(
-                    "No se puede escribir en {} ({fallo}) y la memoria reservada está llena: los puntos nuevos se pierden hasta que haya sitio.",
+                    "No se puede escribir en {} ({causa}) y la memoria reservada está llena: los puntos nuevos se pierden hasta que haya sitio.",
                     self.que
                 );
                 self.cambiar(Estado::Lleno, Nivel::Error, &frase);
@@ -95,6 +97,10 @@ impl<B: Buffer> Buffer for ConRespaldo<B> {
 
     fn pendientes(&self) -> usize {
         self.disco.pendientes() + self.memoria.pendientes()
+    }
+
+    fn solo_en_memoria(&self) -> usize {
+        self.memoria.pendientes()
     }
 
     fn perdidas(&self) -> u64 {

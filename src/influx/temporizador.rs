@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::destino::Destino;
 use super::opciones::WriteOptions;
 use super::write_api::{Estado, candado};
+use crate::fallo::causa;
 
 /// Lo que se le puede pedir al hilo. `Sender` es por donde avisa de que ha acabado.
 pub(super) enum Orden {
@@ -68,7 +69,7 @@ impl Temporizador {
                 match estado.buffer.lote(faltan.min(self.batch_size)) {
                     Ok(lote) => lote,
                     Err(error) => {
-                        estado.motivo = Some(format!("el buffer no se puede leer: {error}"));
+                        estado.motivo = Some(format!("el buffer no se puede leer: {}", causa(&error)));
                         return Some(self.opciones.retry_interval);
                     }
                 }

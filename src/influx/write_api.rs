@@ -112,6 +112,7 @@ impl WriteApi {
         Resumen {
             enviados: estado.enviados,
             pendientes: estado.buffer.pendientes(),
+            solo_en_memoria: estado.buffer.solo_en_memoria(),
             apartados: estado.apartados,
             perdidos: estado.buffer.perdidas(),
             motivo: estado.motivo.clone(),

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use practicas_iabd06::avisos::Avisos;
@@ -52,6 +53,9 @@ impl Accion {
 pub struct ServidorFalso {
     pub url: String,
     pub peticiones: Receiver<Peticion>,
+    direccion: SocketAddr,
+    parado: Arc<AtomicBool>,
+    hilo: JoinHandle<()>,
 }
 
 impl ServidorFalso {
@@ -62,14 +66,25 @@ impl ServidorFalso {
     pub fn en(escucha: TcpListener, regla: impl Fn(&Peticion) -> Accion + Send + Sync + 'static) -> Self {
         let url = format!("http://{}", escucha.local_addr().unwrap());
         let (anotar, peticiones) = mpsc::channel();
-        let regla = Arc::new(regla);
-        thread::spawn(move || {
+        let (regla, parado) = (Arc::new(regla), Arc::new(AtomicBool::new(false)));
+        let (direccion, fin) = (escucha.local_addr().unwrap(), Arc::clone(&parado));
+        let hilo = thread::spawn(move || {
             for conexion in escucha.incoming() {
+                if fin.load(Ordering::SeqCst) {
+                    return;
+                }
                 let (regla, anotar) = (Arc::clone(&regla), anotar.clone());
                 thread::spawn(move || atender(conexion.unwrap(), &*regla, &anotar));
             }
         });
-        ServidorFalso { url, peticiones }
+        ServidorFalso { url, peticiones, direccion, parado, hilo }
+    }
+
+    /// Deja de escuchar: su dirección queda libre.
+    pub fn parar(self) {
+        self.parado.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.direccion); // despierta al hilo
+        self.hilo.join().unwrap();
     }
 
     /// La próxima petición con líneas: se salta el saludo.
