@@ -64,6 +64,9 @@ en_marcha() {
     [[ $orden == *"$dir/"* ]]
 }
 
+# ¿Escucha alguien en el puerto $1 de 127.0.0.1?
+ocupado() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
 # Detiene el motor de la carpeta $1 y no vuelve hasta que ha terminado.
 # $2: TERM (le da 10 s para cerrar bien y luego lo mata) o KILL (lo mata ya).
 detener() {
@@ -72,6 +75,11 @@ detener() {
   kill -s "$senal" "$pid" 2>/dev/null || true
   for ((intento = 0; intento < 200; intento++)); do
     if ! en_marcha "$dir"; then
+      # Un proceso que acaba suelta sus puertos un instante después que su nombre.
+      for ((intento = 0; intento < 20; intento++)); do
+        [[ -s $dir/puerto ]] && ocupado "$(<"$dir/puerto")" || break
+        sleep 0.05
+      done
       rm -f "$dir/pid"
       return 0
     fi

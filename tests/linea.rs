@@ -23,7 +23,7 @@ fn el_punto_del_ejercicio() {
     assert_eq!(
         linea(&punto).unwrap(),
         "rendimiento_servidor,entorno=produccion,host_id=servidor_A \
-         cpu_percent=45.8,disk_percent=65.4,ram_percent=82 42\n"
+         cpu_percent=45.8,disk_percent=65.4,ram_percent=82.0 42\n"
     );
 }
 
@@ -41,7 +41,7 @@ fn cada_tipo_de_field_tiene_su_forma() {
 #[test]
 fn escapa_lo_que_separa() {
     let punto = Point::new("mi medida,=").tag("k, =", "v, =").field("f, =", 1.0);
-    assert_eq!(linea(&punto).unwrap(), "mi\\ medida\\,=,k\\,\\ \\==v\\,\\ \\= f\\,\\ \\==1 42\n");
+    assert_eq!(linea(&punto).unwrap(), "mi\\ medida\\,=,k\\,\\ \\==v\\,\\ \\= f\\,\\ \\==1.0 42\n");
 }
 
 #[test]
@@ -56,13 +56,16 @@ fn lo_que_no_se_puede_representar_se_trata_como_telegraf() {
         .field("nan", f64::NAN)
         .field("inf", f64::INFINITY)
         .field("ok", 1.0);
-    assert_eq!(linea(&punto).unwrap(), "m,barra=a\\ b\\c,inyectado=a\\nm2\\ f\\=1,ruta=C:\\datos ok=1 42\n");
+    assert_eq!(
+        linea(&punto).unwrap(),
+        "m,barra=a\\ b\\c,inyectado=a\\nm2\\ f\\=1,ruta=C:\\datos ok=1.0 42\n"
+    );
 }
 
 #[test]
 fn repetir_una_clave_sustituye() {
     let punto = Point::new("m").tag("t", "1").tag("t", "2").field("f", 1.0).field("f", 2.0);
-    assert_eq!(linea(&punto).unwrap(), "m,t=2 f=2 42\n");
+    assert_eq!(linea(&punto).unwrap(), "m,t=2 f=2.0 42\n");
 }
 
 #[test]

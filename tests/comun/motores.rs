@@ -1,0 +1,171 @@
+//! Los motores de verdad: los arranca y los para servicios/, cada uno en su carpeta y su puerto.
+#![allow(dead_code)] // cada prueba usa una parte
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use practicas_iabd06::influx::Servidor;
+use practicas_iabd06::influx::http::Acceso;
+use serde_json::Value;
+
+/// Un motor en marcha. Se para y se borra al soltarlo.
+pub struct Motor {
+    pub nombre: &'static str,
+    pub entorno: HashMap<String, String>,
+    dir: tempfile::TempDir,
+}
+
+impl Motor {
+    pub fn arrancar(nombre: &'static str) -> Self {
+        let mut motor = Motor { nombre, entorno: HashMap::new(), dir: tempfile::tempdir().unwrap() };
+        motor.rearrancar();
+        motor
+    }
+
+    /// Lo pone en marcha otra vez: misma dirección, mismos datos.
+    pub fn rearrancar(&mut self) {
+        let salida = self.servicio("arrancar").arg(self.nombre).output().unwrap();
+        let errores = String::from_utf8_lossy(&salida.stderr);
+        assert!(salida.status.success(), "{} no arranca: {errores}", self.nombre);
+        let lineas = String::from_utf8(salida.stdout).unwrap();
+        self.entorno =
+            lineas.lines().filter_map(|l| l.split_once('=')).map(|(c, v)| (c.into(), v.into())).collect();
+    }
+
+    pub fn parar(&self) {
+        assert!(self.servicio("parar").output().unwrap().status.success());
+    }
+
+    pub fn matar(&self) {
+        assert!(self.servicio("parar").arg("--de-golpe").output().unwrap().status.success());
+    }
+
+    fn servicio(&self, orden: &str) -> Command {
+        let mut servicio = Command::new(repositorio().join("servicios").join(orden));
+        servicio.arg("--dir").arg(self.dir.path());
+        servicio
+    }
+
+    pub fn url(&self) -> &str {
+        self.entorno.get("INFLUXDB_V2_URL").unwrap_or_else(|| &self.entorno["INFLUXDB_V1_URL"])
+    }
+
+    /// Cómo escribir en él.
+    pub fn servidor(&self) -> Servidor {
+        let de = |clave: &str| self.entorno[clave].clone();
+        let acceso = match self.nombre {
+            "influx1" => Acceso::V1 {
+                database: de("INFLUXDB_V1_DATABASE"),
+                credenciales: Some((de("INFLUXDB_V1_USER"), de("INFLUXDB_V1_PASSWORD"))),
+            },
+            _ => Acceso::V2 {
+                token: de("INFLUXDB_V2_TOKEN"),
+                org: de("INFLUXDB_V2_ORG"),
+                bucket: de("INFLUXDB_BUCKET"),
+            },
+        };
+        Servidor::Http { url: self.url().to_owned(), acceso }
+    }
+
+    /// Una consulta Flux: la contestación en CSV, con la cabecera de tipos.
+    pub fn flux(&self, consulta: &str) -> String {
+        let cuerpo = serde_json::json!({
+            "query": consulta, "type": "flux", "dialect": {"annotations": ["datatype"]}
+        });
+        let url = format!("{}/api/v2/query?org={}", self.url(), self.entorno["INFLUXDB_V2_ORG"]);
+        self.enviar_json("POST", &url, &cuerpo)
+    }
+
+    /// Una llamada a la API de InfluxDB 2.
+    pub fn api(&self, metodo: &str, ruta: &str, cuerpo: &Value) -> Value {
+        let url = format!("{}{ruta}", self.url());
+        serde_json::from_str(&self.enviar_json(metodo, &url, cuerpo)).unwrap()
+    }
+
+    fn enviar_json(&self, metodo: &str, url: &str, cuerpo: &Value) -> String {
+        let token = format!("Token {}", self.entorno["INFLUXDB_V2_TOKEN"]);
+        let agente = sin_proxy();
+        let mut contestacion = match metodo {
+            "GET" => agente.get(url).header("Authorization", &token).call().unwrap(),
+            _ => agente
+                .post(url)
+                .header("Authorization", &token)
+                .header("Content-Type", "application/json")
+                .send(cuerpo.to_string())
+                .unwrap(),
+        };
+        contestacion.body_mut().with_config().limit(1 << 30).read_to_string().unwrap()
+    }
+
+    /// Una consulta InfluxQL (1.x).
+    pub fn influxql(&self, consulta: &str) -> Value {
+        let mut contestacion = sin_proxy()
+            .post(format!("{}/query", self.url()))
+            .query("db", &self.entorno["INFLUXDB_V1_DATABASE"])
+            .query("u", &self.entorno["INFLUXDB_V1_USER"])
+            .query("p", &self.entorno["INFLUXDB_V1_PASSWORD"])
+            .query("q", consulta)
+            .send_empty()
+            .unwrap();
+        serde_json::from_str(&contestacion.body_mut().read_to_string().unwrap()).unwrap()
+    }
+
+    /// Un GET a pelo.
+    pub fn leer(&self, ruta: &str) -> String {
+        let mut contestacion = sin_proxy().get(format!("{}{ruta}", self.url())).call().unwrap();
+        contestacion.body_mut().read_to_string().unwrap()
+    }
+}
+
+impl Drop for Motor {
+    fn drop(&mut self) {
+        let _ = self.servicio("parar").arg("--borrar").output();
+    }
+}
+
+pub fn sin_proxy() -> ureq::Agent {
+    ureq::Agent::config_builder().proxy(None).build().new_agent()
+}
+
+pub fn repositorio() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// El Python que instala servicios/instalar.
+pub fn python() -> PathBuf {
+    let instalado = Command::new(repositorio().join("servicios/instalar")).arg("python").status().unwrap();
+    assert!(instalado.success());
+    let cache = std::env::var_os("SERVICIOS_CACHE").map_or_else(
+        || {
+            let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+            let base =
+                base.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"));
+            base.join("practicas-iabd06")
+        },
+        PathBuf::from,
+    );
+    cache.join("python/bin/python")
+}
+
+/// `corto` normalmente; `largo` con servicios/probar --largo.
+pub fn segun<T>(corto: T, largo: T) -> T {
+    if std::env::var_os("PRUEBAS_LARGAS").is_some() { largo } else { corto }
+}
+
+/// Una línea de CSV de Flux por fila: columna → valor.
+pub fn filas(csv: &str) -> Vec<HashMap<String, String>> {
+    let mut cabecera: Vec<&str> = Vec::new();
+    let mut filas = Vec::new();
+    for linea in csv.lines().filter(|l| !l.is_empty()) {
+        let campos: Vec<_> = linea.split(',').collect();
+        if linea.starts_with('#') {
+            cabecera.clear();
+        } else if cabecera.is_empty() {
+            cabecera = campos;
+        } else {
+            filas.push(cabecera.iter().zip(campos).map(|(c, v)| (c.to_string(), v.to_string())).collect());
+        }
+    }
+    filas
+}
