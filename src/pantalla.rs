@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::avisos::{Avisos, Nivel};
+use crate::avisos::{Avisos, Nivel, contar};
 use crate::config::Salida;
 use crate::fallo::{Fallo, causa};
 use crate::influx::{Resumen, lineas};
@@ -114,14 +114,19 @@ impl Pantalla {
         let perdidos = resumen.perdidos + resumen.solo_en_memoria as u64;
         let pendientes = resumen.pendientes - resumen.solo_en_memoria;
         let mut frase = format!(
-            "{lecturas} lecturas: {enviados} puntos escritos, {pendientes} pendientes, {apartados} apartados, {perdidos} perdidos."
+            "{}: {}, {}, {}, {}.",
+            contar(lecturas, "lectura", "lecturas"),
+            contar(*enviados, "punto escrito", "puntos escritos"),
+            contar(pendientes as u64, "pendiente", "pendientes"),
+            contar(*apartados, "apartado", "apartados"),
+            contar(perdidos, "perdido", "perdidos"),
         );
         match &resumen.motivo {
             Some(motivo) if pendientes > 0 => {
-                frase += &format!(" Lo pendiente se enviará la próxima vez ({motivo}).");
+                frase += &format!(" Lo pendiente se enviará la próxima vez. Motivo: {motivo}.");
             }
             Some(motivo) if resumen.solo_en_memoria > 0 => {
-                frase += &format!(" Lo que esperaba en memoria se pierde ({motivo}).");
+                frase += &format!(" Lo que esperaba en memoria se pierde. Motivo: {motivo}.");
             }
             _ => {}
         }
@@ -155,7 +160,11 @@ impl Interior {
     fn borrar_viva(&mut self) {
         if self.viva > 0 {
             let mut salida = io::stdout().lock();
-            let _ = write!(salida, "\r{:ancho$}\r", "", ancho = self.viva);
+            // Tras un Ctrl-C el terminal ha pintado ^C en la línea: se deja y se sigue en la siguiente.
+            let _ = match self.parada.pedida() {
+                true => writeln!(salida),
+                false => write!(salida, "\r{:ancho$}\r", "", ancho = self.viva),
+            };
             let _ = salida.flush();
             self.viva = 0;
         }

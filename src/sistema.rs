@@ -1,6 +1,8 @@
 //! Las métricas de esta máquina, con las fórmulas de psutil. Único usuario de sysinfo y de statvfs.
 
 use std::fmt;
+use std::thread;
+use std::time::Instant;
 
 /// Lo que devuelve el ejercicio: los mismos cinco valores, con el mismo redondeo.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +26,7 @@ pub struct ErrorSistema(String);
 /// Los contadores del sistema. La CPU se mide entre dos lecturas, así que hay que conservarlos.
 pub struct Sistema {
     contadores: sysinfo::System,
+    leida: Instant, // la última lectura de CPU
 }
 
 impl Sistema {
@@ -34,18 +37,21 @@ impl Sistema {
     pub fn new() -> Result<Self, ErrorSistema> {
         let mut contadores = sysinfo::System::new().map_err(|e| ErrorSistema(format!("{e:?}")))?;
         contadores.refresh_cpu_usage();
-        Ok(Sistema { contadores })
+        Ok(Sistema { contadores, leida: Instant::now() })
     }
 
     /// Uso de CPU, RAM y disco, como `obtener_metricas_sistema` del ejercicio (psutil 7.2).
     ///
-    /// La CPU es la media desde la lectura anterior: deja pasar al menos 200 ms entre dos.
+    /// La CPU es la media desde la lectura anterior. Los contadores no admiten dos lecturas en menos
+    /// de 200 ms: si faltan unos microsegundos, los espera.
     ///
     /// # Errors
     /// Si el sistema no da la ocupación del disco.
     pub fn obtener_metricas_sistema(&mut self, host_id: &str) -> Result<Metricas, ErrorSistema> {
         // psutil.cpu_percent(): lo que no es «idle» ni «iowait».
+        thread::sleep(sysinfo::MINIMUM_CPU_UPDATE_INTERVAL.saturating_sub(self.leida.elapsed()));
         self.contadores.refresh_cpu_usage();
+        self.leida = Instant::now();
         let cpu_percent = f64::from(self.contadores.global_cpu_usage());
 
         // psutil.virtual_memory(): usado = total - disponible.

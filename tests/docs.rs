@@ -19,9 +19,8 @@ use std::time::Duration;
 /// Los binarios que la documentación puede nombrar.
 const BINARIOS: &[(&str, &str)] = &[("agente_monitoreo", env!("CARGO_BIN_EXE_agente_monitoreo"))];
 
-/// Opciones de programas que no son nuestros: cargo, curl, influx, apt.
-const AJENAS: &str = "--bin --features --no-default-features --offline --data-binary --file --bucket --proto \
-                      --install --test --all-targets --all-features";
+/// Opciones de programas que no son nuestros: cargo, curl, influx y el instalador de macOS.
+const AJENAS: &str = "--bin --features --offline --data-binary --data-urlencode --proto --file --install";
 
 /// Un bloque de este tipo se comprueba o es solo para leer. Otro (`sh`, `bash`) pasaría sin mirar.
 const LENGUAS: [&str; 5] = ["console", "rust", "python", "text", "powershell"];
@@ -29,15 +28,22 @@ const LENGUAS: [&str; 5] = ["console", "rust", "python", "text", "powershell"];
 /// Lo más que puede tardar una página.
 const LIMITE: Duration = Duration::from_secs(120);
 
+const MOTORES: &str = "<!-- motores -->";
+
 /// Separa la salida de cada orden de la siguiente.
 const CORTE: &str = "\n=====fin de la orden ";
 
 struct Bloque {
-    pagina: PathBuf,
-    linea: usize,
+    sitio: String,
     lengua: String,
-    marca: String, // la línea de encima
+    encima: String, // la línea de encima
     lineas: Vec<String>,
+}
+
+impl Bloque {
+    fn no_se_ejecuta(&self) -> bool {
+        self.encima.starts_with("<!-- no se ejecuta: ")
+    }
 }
 
 struct Orden {
@@ -48,74 +54,48 @@ struct Orden {
 
 #[test]
 fn cada_orden_de_la_documentacion_hace_lo_que_dice() {
-    let mut fallos = Vec::new();
-    for pagina in paginas() {
-        let carpeta = tempfile::tempdir().unwrap();
-        let se_ejecuta = |b: &Bloque| !b.marca.starts_with("<!-- no se ejecuta: ") && b.marca != MOTORES;
-        fallos.extend(ejecutar(&ordenes(&pagina, se_ejecuta), carpeta.path()));
-    }
-    assert!(fallos.is_empty(), "{}", fallos.join("\n"));
+    ejecutar_paginas(|pagina| ordenes(pagina, |b| !b.no_se_ejecuta() && b.encima != MOTORES));
 }
-
-const MOTORES: &str = "<!-- motores -->";
 
 #[test]
 #[cfg(feature = "motores")]
-fn cada_orden_que_necesita_un_servidor_hace_lo_que_dice() {
-    /// Para los servidores que haya arrancado una página, acabe como acabe.
-    struct Servidores<'a>(&'a Path);
-    impl Drop for Servidores<'_> {
-        fn drop(&mut self) {
-            for motor in fs::read_dir(self.0.join("datos")).into_iter().flatten().flatten() {
-                if motor.path().join("pid").exists() {
-                    let parar =
-                        Command::new(raiz().join("servicios/parar")).arg("--dir").arg(motor.path()).status();
-                    assert!(
-                        parar.is_ok_and(|s| s.success()) || thread::panicking(),
-                        "{motor:?} sigue en marcha"
-                    );
-                }
-            }
-        }
-    }
-    let mut fallos = Vec::new();
-    for pagina in paginas() {
-        let carpeta = tempfile::tempdir().unwrap();
-        let _servidores = Servidores(carpeta.path());
-        for vecina in ["servicios", "docs"] {
-            std::os::unix::fs::symlink(raiz().join(vecina), carpeta.path().join(vecina)).unwrap();
-        }
-        fallos.extend(ejecutar(&ordenes(&pagina, |b| b.marca == MOTORES), carpeta.path()));
-    }
-    assert!(fallos.is_empty(), "{}", fallos.join("\n"));
+fn cada_orden_de_la_documentacion_hace_lo_que_dice_con_un_servidor_de_verdad() {
+    ejecutar_paginas(|pagina| match bloques(pagina).iter().any(|b| b.encima == MOTORES) {
+        true => ordenes(pagina, |b| !b.no_se_ejecuta()),
+        false => Vec::new(),
+    });
 }
 
 #[test]
-fn las_opciones_y_variables_que_se_nombran_existen() {
-    let leer = |ruta: &str| fs::read_to_string(raiz().join(ruta)).unwrap();
-    let ayudas: String = BINARIOS.iter().map(|(nombre, _)| ayuda(nombre).unwrap()).collect();
-    let servicios: String =
-        ["arrancar", "parar", "instalar"].map(|s| leer(&format!("servicios/{s}"))).concat();
-    let python = leer("docs/python/agente_monitoreo.py");
-    let conocidas = palabras(&[&ayudas, &servicios, &python, AJENAS].join(" "));
-    let mut fallos = Vec::new();
+fn los_programas_opciones_y_variables_que_se_nombran_existen() {
+    let mut ayudas = Vec::new(); // cómo se llama a cada programa, y qué opciones tiene
+    for (nombre, ruta) in BINARIOS {
+        let ayuda = Command::new(ruta).arg("--ayuda").output().unwrap().stdout;
+        ayudas.push((format!("cargo run --bin {nombre}"), String::from_utf8(ayuda).unwrap()));
+    }
+    for guion in
+        ["servicios/arrancar", "servicios/parar", "servicios/instalar", "docs/python/agente_monitoreo.py"]
+    {
+        ayudas.push((guion.to_owned(), fs::read_to_string(raiz().join(guion)).unwrap()));
+    }
+    let todas: String = ayudas.iter().map(|(_, ayuda)| ayuda.as_str()).chain([" ", AJENAS]).collect();
     for pagina in paginas() {
-        for palabra in palabras(&fs::read_to_string(&pagina).unwrap()).difference(&conocidas) {
-            fallos.push(format!("{}: {palabra} no existe", pagina.display()));
+        let texto = fs::read_to_string(&pagina).unwrap();
+        let comprobar = |trozo: &str, ayuda: &str| {
+            let faltan = &palabras(trozo) - &palabras(ayuda);
+            assert!(faltan.is_empty(), "{}: no existe {faltan:?}", pagina.display());
+        };
+        comprobar(&texto, &todas);
+        for (llamada, ayuda) in &ayudas {
+            for uso in texto.split(llamada).skip(1).filter_map(|resto| resto.split(['\n', '`']).next()) {
+                comprobar(uso, ayuda);
+            }
         }
-        for orden in ordenes(&pagina, |_| true) {
-            let suyas = match de_quien_son_las_opciones(&orden.texto) {
-                Ok(Some((ayuda, argumentos))) => (palabras(&ayuda), palabras(argumentos)),
-                Ok(None) => continue,
-                Err(fallo) => {
-                    fallos.push(format!("{}: {fallo}", orden.sitio));
-                    continue;
-                }
-            };
-            fallos.extend(suyas.1.difference(&suyas.0).map(|p| format!("{}: {p} no existe", orden.sitio)));
+        for uso in texto.split("cargo run --bin ").skip(1) {
+            let nombre = uso.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
+            assert!(binario(nombre).is_some(), "{}: no hay ningún binario «{nombre}»", pagina.display());
         }
     }
-    assert!(fallos.is_empty(), "{}", fallos.join("\n"));
 }
 
 #[test]
@@ -128,18 +108,16 @@ fn los_trozos_de_codigo_estan_en_los_programas() {
         }
     }
     let textos: Vec<String> = fuentes.iter().map(|f| fs::read_to_string(f).unwrap()).collect();
-    for bloque in paginas().iter().flat_map(|p| bloques(p)) {
-        let sitio = format!("{}:{}", bloque.pagina.display(), bloque.linea);
-        assert!(LENGUAS.contains(&bloque.lengua.as_str()), "{sitio}: bloque «{}»", bloque.lengua);
-        if ["rust", "python"].contains(&bloque.lengua.as_str()) {
+    for Bloque { sitio, lengua, lineas, .. } in paginas().iter().flat_map(|p| bloques(p)) {
+        assert!(LENGUAS.contains(&lengua.as_str()), "{sitio}: bloque «{lengua}»");
+        if ["rust", "python"].contains(&lengua.as_str()) {
             // Sus líneas, en el mismo orden, en alguno de los ficheros.
             let esta = |texto: &String| {
                 let mut fuente = texto.lines().map(str::trim);
-                let citadas =
-                    bloque.lineas.iter().map(|l| l.trim()).filter(|l| !l.is_empty() && !l.ends_with('…'));
-                citadas.into_iter().all(|citada| fuente.any(|linea| linea == citada))
+                let mut citadas = lineas.iter().map(|l| l.trim()).filter(|l| !l.is_empty() && *l != "…");
+                citadas.all(|citada| fuente.any(|linea| linea == citada))
             };
-            assert!(textos.iter().any(esta), "{sitio}: este trozo ya no está así en ningún fichero");
+            assert!(textos.iter().any(esta), "{sitio}: este trozo no está así en ningún fichero");
         }
     }
 }
@@ -158,12 +136,13 @@ fn los_enlaces_llevan_a_alguna_parte() {
 
 #[test]
 fn los_comodines_no_tapan_un_texto_distinto() {
-    assert!(casan(&["a [..] b", "...", "fin"], &["a 1 b", "x", "y", "fin"]));
-    assert!(casan(&["...", "fin"], &["fin"]));
-    assert!(!casan(&["a [..] b"], &["a 1 c"]));
-    assert!(!casan(&["..."; 1], &[]) || casan(&["..."], &["x"]));
-    assert!(!casan(&["...", "fin"], &["x"]));
-    assert!(!casan(&[], &["x"]));
+    let casan =
+        |esperado: &str, real: &[&str]| casan(&esperado.lines().map(str::to_owned).collect::<Vec<_>>(), real);
+    assert!(casan("a [..] b\n...\nfin", &["a 1 b", "x", "y", "fin"]));
+    assert!(casan("...\nfin", &["fin"]));
+    assert!(!casan("a [..] b", &["a 1 c"]));
+    assert!(!casan("...\nfin", &["x"]));
+    assert!(!casan("", &["x"]));
 }
 
 fn raiz() -> PathBuf {
@@ -185,83 +164,104 @@ fn bloques(pagina: &Path) -> Vec<Bloque> {
     let mut encima = "";
     while let Some((i, linea)) = lineas.next() {
         if let Some(lengua) = linea.trim_start().strip_prefix("```") {
-            let dentro = lineas.by_ref().map(|(_, l)| l).take_while(|l| l.trim() != "```");
-            let lineas = dentro.map(str::to_owned).collect();
-            let (pagina, lengua, marca) = (pagina.to_owned(), lengua.to_owned(), encima.to_owned());
-            bloques.push(Bloque { pagina, linea: i + 1, lengua, marca, lineas });
+            let dentro =
+                lineas.by_ref().map(|(_, l)| l.to_owned()).take_while(|l| l.trim() != "```").collect();
+            let (sitio, lengua) = (format!("{}:{}", pagina.display(), i + 1), lengua.to_owned());
+            bloques.push(Bloque { sitio, lengua, encima: encima.to_owned(), lineas: dentro });
         }
-        if !linea.trim().is_empty() {
-            encima = linea;
-        }
+        encima = linea;
     }
     bloques
 }
 
-/// Las órdenes de los bloques `console` que cumplen `cuales`. Una `\` al final sigue en la línea de debajo.
+/// Las órdenes de los bloques `console` que cumplen `cuales`. Siguen debajo si acaban en `\` o si hay
+/// una comilla simple sin cerrar.
 fn ordenes(pagina: &Path, cuales: impl Fn(&Bloque) -> bool) -> Vec<Orden> {
     let mut ordenes: Vec<Orden> = Vec::new();
     for bloque in bloques(pagina).iter().filter(|b| b.lengua == "console" && cuales(b)) {
-        assert!(bloque.lineas[0].starts_with("$ "), "{}:{}: falta $", pagina.display(), bloque.linea);
-        for (i, linea) in bloque.lineas.iter().enumerate() {
-            let sitio = format!("{}:{}", pagina.display(), bloque.linea + 1 + i);
-            match (linea.strip_prefix("$ "), ordenes.last_mut()) {
-                (Some(texto), _) => {
-                    ordenes.push(Orden { sitio, texto: texto.to_owned(), esperado: Vec::new() });
-                }
-                (None, Some(orden)) if orden.texto.ends_with('\\') => orden.texto += &format!("\n{linea}"),
-                (None, Some(orden)) => orden.esperado.push(linea.clone()),
-                (None, None) => {}
+        assert!(bloque.lineas[0].starts_with("$ "), "{}: el bloque no empieza por $", bloque.sitio);
+        for linea in &bloque.lineas {
+            let sigue = |o: &&mut Orden| o.texto.ends_with('\\') || o.texto.matches('\'').count() % 2 == 1;
+            if let Some(orden) = ordenes.last_mut().filter(sigue) {
+                orden.texto += &format!("\n{linea}");
+            } else if let Some(texto) = linea.strip_prefix("$ ") {
+                let (sitio, texto) = (bloque.sitio.clone(), texto.to_owned());
+                ordenes.push(Orden { sitio, texto, esperado: Vec::new() });
+            } else if let Some(orden) = ordenes.last_mut() {
+                orden.esperado.push(linea.clone());
             }
         }
     }
     ordenes
 }
 
+/// Para los servidores que haya arrancado una página, acabe como acabe.
+struct Servidores<'a>(&'a Path);
+
+impl Drop for Servidores<'_> {
+    fn drop(&mut self) {
+        for motor in fs::read_dir(self.0.join("datos")).into_iter().flatten().flatten() {
+            if motor.path().join("pid").exists() {
+                let _ = Command::new(raiz().join("servicios/parar")).arg("--dir").arg(motor.path()).status();
+            }
+        }
+    }
+}
+
+/// Ejecuta cada página en su propia carpeta, que hace de raíz del repositorio.
+fn ejecutar_paginas(ordenes: impl Fn(&Path) -> Vec<Orden>) {
+    let mut fallos = Vec::new();
+    for pagina in paginas() {
+        let carpeta = tempfile::tempdir().unwrap();
+        let _servidores = Servidores(carpeta.path());
+        for vecina in ["servicios", "docs"] {
+            std::os::unix::fs::symlink(raiz().join(vecina), carpeta.path().join(vecina)).unwrap();
+        }
+        fallos.extend(ejecutar(&ordenes(&pagina), carpeta.path()));
+    }
+    assert!(fallos.is_empty(), "{}", fallos.join("\n"));
+}
+
 /// Ejecuta las órdenes en una misma `sh`, dentro de `carpeta`. Devuelve lo que no casa.
 fn ejecutar(ordenes: &[Orden], carpeta: &Path) -> Vec<String> {
-    let mut guion = String::new();
-    for orden in ordenes {
-        let texto = con_binario(&orden.texto).unwrap_or_else(|fallo| panic!("{}: {fallo}", orden.sitio));
-        guion += &format!(
-            "{{ {texto}\n}} 2>&1; e=$?; printf '{}%s\\n' $e; (exit $e)\n",
-            CORTE.replace('\n', "\\n")
-        );
-    }
+    let corte = CORTE.replace('\n', "\\n");
+    let una =
+        |o: &Orden| format!("{{ {}\n}} 2>&1; e=$?; printf '{corte}%s\\n' $e; (exit $e)\n", con_binario(o));
     let mut sh = Command::new("sh");
-    sh.arg("-c").arg(guion).current_dir(carpeta).stdin(Stdio::null());
+    sh.arg("-c").arg(ordenes.iter().map(una).collect::<String>()).current_dir(carpeta).stdin(Stdio::null());
     for (variable, _) in std::env::vars().filter(|(v, _)| v.starts_with("INFLUXDB_")) {
         sh.env_remove(variable);
     }
     let (hecho, espera) = mpsc::channel();
     thread::spawn(move || hecho.send(sh.output()));
     let salida = espera.recv_timeout(LIMITE).expect("una orden de la documentación no acaba").unwrap();
-    let salida =
-        String::from_utf8_lossy(&salida.stdout).into_owned() + &String::from_utf8_lossy(&salida.stderr);
+    let (normal, de_sh) = (String::from_utf8_lossy(&salida.stdout), String::from_utf8_lossy(&salida.stderr));
 
     let mut fallos = Vec::new();
-    let mut resto = salida.as_str();
-    for (i, orden) in ordenes.iter().enumerate() {
-        let (real, despues) = resto.split_once(CORTE).unwrap_or((resto, "sin acabar\n"));
+    let mut resto = &*normal;
+    for (i, Orden { sitio, texto, esperado }) in ordenes.iter().enumerate() {
+        let Some((real, despues)) = resto.split_once(CORTE) else {
+            fallos.push(format!("{sitio}: sh no ha pasado de aquí: $ {texto}\n{resto}{de_sh}"));
+            break;
+        };
         let (codigo, despues) = despues.split_once('\n').unwrap_or((despues, ""));
         resto = despues;
-        let esperado: Vec<&str> = orden.esperado.iter().map(String::as_str).collect();
         let no_existe = real.lines().any(|l| l.starts_with("sh: ") && l.ends_with("not found"));
-        let se_dice = ordenes.get(i + 1).is_some_and(|o| o.texto == "echo $?");
-        if no_existe || !casan(&esperado, &real.lines().collect::<Vec<_>>()) || (codigo != "0" && !se_dice) {
-            let Orden { sitio, texto, .. } = orden;
-            let esperado = esperado.join("\n");
-            fallos.push(format!(
-                "{sitio}: $ {texto}\n--- dice\n{esperado}\n--- hace (código {codigo})\n{real}\n"
-            ));
+        let se_calla = codigo != "0" && ordenes.get(i + 1).is_none_or(|o| o.texto != "echo $?");
+        let lineas: Vec<&str> = real.trim_end().lines().collect();
+        if no_existe || se_calla || !casan(esperado, &lineas) {
+            let dice = esperado.join("\n");
+            fallos
+                .push(format!("{sitio}: $ {texto}\n--- dice\n{dice}\n--- hace (código {codigo})\n{real}\n"));
         }
     }
     fallos
 }
 
-fn casan(esperado: &[&str], real: &[&str]) -> bool {
+fn casan(esperado: &[String], real: &[&str]) -> bool {
     match (esperado, real) {
-        ([], []) => true,
-        (["...", siguen @ ..], _) => (0..=real.len()).any(|n| casan(siguen, &real[n..])),
+        ([], _) => real.is_empty(),
+        ([puntos, siguen @ ..], _) if puntos == "..." => (0..=real.len()).any(|n| casan(siguen, &real[n..])),
         ([linea, siguen @ ..], [otra, resto @ ..]) => casa(linea, otra) && casan(siguen, resto),
         _ => false,
     }
@@ -274,49 +274,29 @@ fn casa(esperado: &str, real: &str) -> bool {
 }
 
 /// `cargo run --bin NOMBRE -- ARGUMENTOS`, con el binario ya construido. Otro uso de cargo no vale.
-fn con_binario(orden: &str) -> Result<String, String> {
-    let Some((antes, resto)) = orden.split_once("cargo run --bin ") else {
-        return if orden.contains("cargo") {
-            Err(format!("aquí no se ejecuta: {orden}"))
-        } else {
-            Ok(orden.to_owned())
-        };
+fn con_binario(Orden { sitio, texto, .. }: &Orden) -> String {
+    let Some((antes, resto)) = texto.split_once("cargo run --bin ") else {
+        assert!(!texto.contains("cargo"), "{sitio}: en una prueba no se ejecuta: {texto}");
+        return texto.clone();
     };
     let (nombre, argumentos) = resto.split_once(' ').unwrap_or((resto, ""));
-    if argumentos.starts_with('-') && !argumentos.starts_with("-- ") {
-        return Err(format!("falta -- antes de las opciones: {orden}"));
-    }
-    Ok(format!("{antes}'{}' {}", binario(nombre)?, argumentos.trim_start_matches("-- ")))
+    let ruta = binario(nombre).unwrap_or_else(|| panic!("{sitio}: no hay ningún binario «{nombre}»"));
+    let propios = argumentos.strip_prefix("-- ");
+    assert!(propios.is_some() || !argumentos.starts_with('-'), "{sitio}: falta -- en: {texto}");
+    format!("{antes}'{ruta}' {}", propios.unwrap_or(argumentos))
 }
 
-fn binario(nombre: &str) -> Result<&'static str, String> {
-    let encontrado = BINARIOS.iter().find(|(n, _)| *n == nombre);
-    encontrado.map(|(_, ruta)| *ruta).ok_or_else(|| format!("no hay ningún binario {nombre}"))
-}
-
-fn ayuda(nombre: &str) -> Result<String, String> {
-    let salida = Command::new(binario(nombre)?).arg("--ayuda").output().map_err(|e| e.to_string())?;
-    Ok(String::from_utf8_lossy(&salida.stdout).into_owned())
-}
-
-/// La ayuda del programa nuestro que se ejecuta en esta orden, y lo que se le pasa.
-fn de_quien_son_las_opciones(orden: &str) -> Result<Option<(String, &str)>, String> {
-    if let Some((_, resto)) = orden.split_once("cargo run --bin ") {
-        let (nombre, argumentos) = resto.split_once(' ').unwrap_or((resto, ""));
-        return Ok(Some((ayuda(nombre)?, argumentos)));
-    }
-    let Some(resto) = orden.strip_prefix("servicios/") else { return Ok(None) };
-    let (nombre, argumentos) = resto.split_once(' ').unwrap_or((resto, ""));
-    let guion =
-        fs::read_to_string(raiz().join("servicios").join(nombre)).map_err(|e| format!("{nombre}: {e}"))?;
-    Ok(Some((guion, argumentos)))
+fn binario(nombre: &str) -> Option<&'static str> {
+    BINARIOS.iter().find(|(n, _)| *n == nombre).map(|(_, ruta)| *ruta)
 }
 
 /// Las opciones (`--algo`) y variables (`INFLUXDB_ALGO`) que hay en un texto.
-fn palabras(texto: &str) -> HashSet<String> {
+fn palabras(texto: &str) -> HashSet<&str> {
     let trozos = texto.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
-    let opcion =
-        |t: &str| t.strip_prefix("--").is_some_and(|r| r.starts_with(|c: char| c.is_ascii_lowercase()));
-    let variable = |t: &str| t.strip_prefix("INFLUXDB_").is_some_and(|r| !r.is_empty());
-    trozos.filter(|t| opcion(t) || variable(t)).map(str::to_owned).collect()
+    let sirve = |t: &&str| {
+        t.strip_prefix("--")
+            .or(t.strip_prefix("INFLUXDB_"))
+            .is_some_and(|r| r.starts_with(char::is_alphanumeric))
+    };
+    trozos.filter(sirve).collect()
 }

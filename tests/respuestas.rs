@@ -392,5 +392,5 @@ fn lo_que_no_salio_sale_la_proxima_vez_en_orden_y_solo_hacia_su_servidor() {
     assert_eq!(api.close().enviados, 6);
     let esperado: String = (0..6).map(|n| format!("m n={n}i {n}\n")).collect();
     assert_eq!(servidor.escritura().texto(), esperado);
-    assert!(oido.todos().iter().any(|f| f.contains("quedan 5 puntos")), "{:?}", oido.todos());
+    assert!(oido.todos().iter().any(|f| f.contains("queda por enviar: 5 puntos")), "{:?}", oido.todos());
 }

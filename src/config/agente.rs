@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Opcion, Programa, Valores};
 use crate::fallo::Fallo;
 use crate::influx::diario::Limites;
-use crate::influx::http::Acceso;
+use crate::influx::http::{Acceso, host_de};
 use crate::influx::{Servidor, WriteOptions};
 
 /// Lo que se puede pedir al agente.
@@ -168,10 +168,12 @@ fn servidor(valores: &Valores) -> Result<Servidor, Fallo> {
         ))),
         (Some(_), None) => {
             let [url, token, org, bucket] = todos(valores, V2)?;
+            host_de(&url).map_err(Fallo::Uso)?;
             Ok(Servidor::Http { url, acceso: Acceso::V2 { token, org, bucket } })
         }
         (None, Some(_)) => {
             let [url, database] = todos(valores, ["v1-url", "v1-database"])?;
+            host_de(&url).map_err(Fallo::Uso)?;
             let credenciales = match (valores.texto("v1-user"), valores.texto("v1-password")) {
                 (None, None) => None,
                 _ => Some(todos(valores, ["v1-user", "v1-password"])?.into()),
@@ -188,7 +190,11 @@ fn todos<const N: usize>(valores: &Valores, nombres: [&str; N]) -> Result<[Strin
     if faltan.is_empty() {
         return Ok(leidos.map(Result::unwrap_or_default));
     }
-    Err(Fallo::Uso(format!("para escribir en InfluxDB falta {}", enumerar(&faltan))))
+    Err(Fallo::Uso(format!(
+        "para escribir en InfluxDB {} {}",
+        if faltan.len() == 1 { "falta" } else { "faltan" },
+        enumerar(&faltan)
+    )))
 }
 
 /// «a, b y c» (o «e c», si lo último empieza por i).

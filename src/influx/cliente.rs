@@ -14,7 +14,7 @@ use super::http::{Acceso, ClienteHttp};
 use super::opciones::WriteOptions;
 use super::respaldo::ConRespaldo;
 use super::write_api::WriteApi;
-use crate::avisos::{Avisos, Nivel};
+use crate::avisos::{Avisos, Nivel, contar};
 use crate::fallo::causa;
 
 /// Lo que puede durar una petición: lo mismo que en influxdb-client-python.
@@ -106,10 +106,8 @@ impl InfluxDBClient {
                     ruta.display(),
                 ));
                 if diario.pendientes() > 0 {
-                    decir(format!(
-                        "De la vez anterior quedan {} puntos: se envían primero.",
-                        diario.pendientes()
-                    ));
+                    let puntos = contar(diario.pendientes() as u64, "punto", "puntos");
+                    decir(format!("De la vez anterior queda por enviar: {puntos}. Sale primero."));
                 }
                 let rechazados = ruta.join("rechazados.lp");
                 let (nombre, avisos) = (self.servidor.to_string(), self.avisos.clone());

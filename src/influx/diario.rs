@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::buffer::{Buffer, Lote};
 use super::lineas;
-use crate::avisos::{Avisos, Nivel};
+use crate::avisos::{Avisos, Nivel, contar};
 
 /// Tamaños del diario, en bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,9 +109,9 @@ impl Diario {
             ocupado -= tirado.bytes;
             self.perdidas += tirado.lineas as u64;
             let frase = format!(
-                "El diario ha llegado a su tope de {} MiB: se han tirado los {} puntos más antiguos ({} en total).",
+                "El diario ha llegado a su tope de {} MiB: se ha tirado lo más antiguo ({}; en total, {}).",
                 self.limites.total >> 20,
-                tirado.lineas,
+                contar(tirado.lineas as u64, "punto", "puntos"),
                 self.perdidas
             );
             (self.avisos)(Nivel::Error, &frase);

@@ -24,7 +24,7 @@ use super::http::{Acceso, ClienteHttp, Contestacion};
 use super::lineas;
 use super::opciones::WriteOptions;
 use super::reintentos::Reintentos;
-use crate::avisos::{Avisos, Nivel};
+use crate::avisos::{Avisos, Nivel, contar};
 use crate::fallo::causa;
 
 /// Bytes a partir de los que una conexión cortada puede deberse al tamaño del cuerpo.
@@ -175,8 +175,11 @@ impl Destino for Envio {
         if respuesta.apartadas == 0 {
             self.rechazando = false;
         }
-        let frase =
-            format!("Lote de {} puntos escrito en {} ms.", respuesta.escritas, inicio.elapsed().as_millis());
+        let frase = format!(
+            "Lote escrito en {} ms: {}.",
+            inicio.elapsed().as_millis(),
+            contar(respuesta.escritas as u64, "punto", "puntos")
+        );
         (self.avisos)(Nivel::Detalle, &frase);
         respuesta
     }

@@ -12,7 +12,8 @@ pub fn frase(contestacion: &Contestacion, acceso: &Acceso, servidor: &str) -> (u
             (*codigo, format!("{servidor} está saturado y pide esperar ({codigo})"))
         }
         Contestacion::SinAcceso(codigo, palabras) => {
-            (*codigo, format!("{servidor} {} ({codigo}: {palabras})", arreglo(*codigo, acceso)))
+            let (queja, arreglo) = queja_y_arreglo(*codigo, acceso);
+            (*codigo, format!("{servidor} {queja} ({codigo}: {palabras}); {arreglo}"))
         }
         Contestacion::Otro(codigo, palabras) if *codigo >= 500 => {
             (*codigo, format!("{servidor} tiene un fallo interno ({codigo}: {palabras})"))
@@ -31,24 +32,29 @@ pub fn frase(contestacion: &Contestacion, acceso: &Acceso, servidor: &str) -> (u
     }
 }
 
-/// Qué hay que arreglar para que el servidor deje escribir.
-fn arreglo(codigo: u16, acceso: &Acceso) -> String {
+/// De qué se queja el servidor y qué hay que arreglar para que deje escribir.
+fn queja_y_arreglo(codigo: u16, acceso: &Acceso) -> (String, &'static str) {
     match (codigo, acceso) {
-        (401, Acceso::V2 { .. }) => "no acepta el token: revisa INFLUXDB_V2_TOKEN (o --token)".to_owned(),
-        (401, Acceso::V1 { .. }) => {
-            "no acepta el usuario o la contraseña: revisa INFLUXDB_V1_USER e INFLUXDB_V1_PASSWORD".to_owned()
-        }
-        (403, Acceso::V2 { bucket, .. }) => format!(
-            "no deja a este token escribir en el bucket «{bucket}»: crea un token con permiso de escritura en él"
+        (401, Acceso::V2 { .. }) => ("no acepta el token".to_owned(), "revisa INFLUXDB_V2_TOKEN o --token"),
+        (401, Acceso::V1 { .. }) => (
+            "no acepta el usuario o la contraseña".to_owned(),
+            "revisa INFLUXDB_V1_USER e INFLUXDB_V1_PASSWORD",
         ),
-        (403, Acceso::V1 { database, .. }) => format!(
-            "no deja a este usuario escribir en la base de datos «{database}»: dale permiso con GRANT WRITE"
+        (403, Acceso::V2 { bucket, .. }) => (
+            format!("no deja a este token escribir en el bucket «{bucket}»"),
+            "crea un token con permiso de escritura en él",
         ),
-        (_, Acceso::V2 { org, bucket, .. }) => format!(
-            "no encuentra el bucket «{bucket}» o la organización «{org}»: créalos o corrige INFLUXDB_BUCKET e INFLUXDB_V2_ORG"
+        (403, Acceso::V1 { database, .. }) => (
+            format!("no deja a este usuario escribir en la base de datos «{database}»"),
+            "dale permiso con GRANT WRITE",
         ),
-        (_, Acceso::V1 { database, .. }) => format!(
-            "no encuentra la base de datos «{database}»: créala con CREATE DATABASE o corrige INFLUXDB_V1_DATABASE"
+        (_, Acceso::V2 { org, bucket, .. }) => (
+            format!("no encuentra el bucket «{bucket}» o la organización «{org}»"),
+            "créalos o corrige INFLUXDB_BUCKET e INFLUXDB_V2_ORG",
+        ),
+        (_, Acceso::V1 { database, .. }) => (
+            format!("no encuentra la base de datos «{database}»"),
+            "créala con CREATE DATABASE o corrige INFLUXDB_V1_DATABASE",
         ),
     }
 }

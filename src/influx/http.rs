@@ -78,14 +78,7 @@ impl ClienteHttp {
     /// Una frase, si la URL no se entiende.
     pub fn new(url: &str, acceso: &Acceso, limite: Duration) -> Result<Self, String> {
         let base = url.trim_end_matches('/');
-        let uri: Uri = base.parse().map_err(|_| url_mala(url))?;
-        let (Some("http" | "https"), Some(host)) = (uri.scheme_str(), uri.host()) else {
-            return Err(url_mala(url));
-        };
-        if base.contains('@') {
-            return Err("la URL no lleva usuario ni contraseña: van en sus propias variables".to_owned());
-        }
-        let local = es_local(host);
+        let local = es_local(&host_de(base)?);
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -230,8 +223,19 @@ fn es_local(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-fn url_mala(url: &str) -> String {
-    format!("«{url}» no es una URL de servidor: se espera algo como http://localhost:8086")
+/// El host de la URL de un servidor.
+///
+/// # Errors
+/// Una frase, si la URL no se entiende o lleva credenciales.
+pub fn host_de(url: &str) -> Result<String, String> {
+    if url.contains('@') {
+        return Err("la URL no lleva usuario ni contraseña: van en sus propias variables".to_owned());
+    }
+    let uri: Option<Uri> = url.parse().ok();
+    match uri.as_ref().map(|u| (u.scheme_str(), u.host())) {
+        Some((Some("http" | "https"), Some(host))) => Ok(host.to_owned()),
+        _ => Err(format!("«{url}» no es una URL de servidor: se espera algo como http://localhost:8086")),
+    }
 }
 
 #[cfg(test)]

@@ -101,6 +101,14 @@ impl WriteApi {
 
     /// Vacía el buffer y para el hilo. Espera `max_close_wait` como mucho; lo que no haya salido
     /// se queda en el buffer, y el resumen dice cuánto y por qué.
+    ///
+    /// ```compile_fail,E0382
+    /// # use practicas_iabd06::influx::{Point, WriteApi};
+    /// # fn ejemplo(write_api: WriteApi) {
+    /// write_api.close();
+    /// write_api.write(&Point::new("tarde").field("n", 1.0)); // no compila: ya está cerrado
+    /// # }
+    /// ```
     pub fn close(mut self) -> Resumen {
         self.cerrar();
         self.resumen()
