@@ -97,13 +97,18 @@ impl Pantalla {
         }
         let Metricas { host, cpu_percent, ram_used_gb, ram_percent, disk_percent } = metricas;
         let (pendientes, enviados) = (resumen.pendientes, resumen.enviados);
-        let valores = format!(
-            "{host}  cpu {cpu_percent:5.1} %  ram {ram_percent:5.1} % ({ram_used_gb:.2} GB)  disco {disk_percent:5.1} %"
-        );
         let linea = if pantalla.terminal {
-            format!("{valores}  buffer {} {pendientes:2}  escritos {enviados}", barra(pendientes, capacidad))
+            // Sin el nombre, para que quepa en un terminal de 80 columnas.
+            let barra = barra(pendientes, capacidad);
+            format!(
+                "cpu {cpu_percent:4.1} %  ram {ram_percent:.1} % ({ram_used_gb:.2} GB)  disco {disk_percent:.1} %  \
+                 buffer {barra} {pendientes:<2}  escritos {enviados}"
+            )
         } else {
-            format!("{valores}  buffer {pendientes}  escritos {enviados}")
+            format!(
+                "{host}  cpu {cpu_percent:5.1} %  ram {ram_percent:5.1} % ({ram_used_gb:.2} GB)  \
+                 disco {disk_percent:5.1} %  buffer {pendientes}  escritos {enviados}"
+            )
         };
         pantalla.escribir_viva(&linea);
     }
@@ -183,7 +188,7 @@ impl Interior {
 fn barra(puntos: usize, capacidad: usize) -> String {
     const CASILLAS: usize = 10;
     let llenas = (puntos * CASILLAS).div_ceil(capacidad.max(1)).min(CASILLAS);
-    format!("[{}{}]", "#".repeat(llenas), "·".repeat(CASILLAS - llenas))
+    format!("{}{}", "#".repeat(llenas), "·".repeat(CASILLAS - llenas))
 }
 
 #[cfg(unix)]
@@ -205,9 +210,9 @@ mod tests {
 
     #[test]
     fn la_barra_se_llena_en_proporcion_y_no_se_desborda() {
-        assert_eq!(barra(0, 10), "[··········]");
-        assert_eq!(barra(1, 1000), "[#·········]");
-        assert_eq!(barra(7, 10), "[#######···]");
-        assert_eq!(barra(500, 10), "[##########]");
+        assert_eq!(barra(0, 10), "··········");
+        assert_eq!(barra(1, 1000), "#·········");
+        assert_eq!(barra(7, 10), "#######···");
+        assert_eq!(barra(500, 10), "##########");
     }
 }

@@ -237,6 +237,7 @@ fn lo_que_se_usa_mal_se_dice_en_una_frase_y_acaba_con_2() {
         (&["--lecturas", "0"], "un entero de 1 en adelante"),
         (&["--lecturas", "muchas"], "«muchas»"),
         (&["--intervalo", "100ms"], "no puede bajar de 200ms"),
+        (&["--flush-interval", "999999999h"], "no puede pasar de un año"),
         (&["--intervalo", "10"], "500ms, 10s o 2m"),
         (&["--host-id", ""], "--host-id no puede estar vacío"),
         (&["--silencioso=1"], "no lleva valor"),

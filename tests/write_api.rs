@@ -57,7 +57,7 @@ fn escribir(api: &WriteApi, numeros: std::ops::Range<u32>) {
 
 /// Los valores de `n` de las líneas, en orden.
 fn numeros(lineas: &[String]) -> Vec<u32> {
-    lineas.iter().map(|l| l.split([' ', '=']).nth(2).unwrap().parse().unwrap()).collect()
+    lineas.iter().map(|l| l.split([' ', '=']).nth(2).unwrap().parse::<f64>().unwrap() as u32).collect()
 }
 
 #[test]
@@ -76,6 +76,14 @@ fn el_temporizador_envia_un_lote_a_medias() {
     escribir(&api, 0..1);
     assert_eq!(numeros(&lotes.recv_timeout(PACIENCIA).unwrap()), [0]);
     drop(api);
+}
+
+#[test]
+fn una_espera_imposible_no_tumba_el_hilo() {
+    let eterna = WriteOptions { flush_interval: Duration::MAX, jitter_interval: Duration::MAX, ..opciones() };
+    let (api, _lotes) = abrir(eterna);
+    escribir(&api, 0..3);
+    assert_eq!(api.flush().enviados, 3);
 }
 
 #[test]

@@ -15,6 +15,9 @@ use lexopt::Arg;
 
 use crate::fallo::{Fallo, causa};
 
+/// Lo más que puede durar algo: más allá, el reloj del sistema no sabe contar.
+const MAXIMA: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Una opción de un programa.
 pub struct Opcion {
     /// Nombre largo, sin guiones.
@@ -138,6 +141,9 @@ impl Valores {
     pub fn duracion(&self, nombre: &str, por_defecto: Duration, minima: Duration) -> Result<Duration, Fallo> {
         let Some(texto) = self.texto(nombre) else { return Ok(por_defecto) };
         match duracion(&texto) {
+            Some(duracion) if duracion > MAXIMA => {
+                Err(Fallo::Uso(format!("--{nombre} no puede pasar de un año, y es «{texto}»")))
+            }
             Some(duracion) if duracion >= minima => Ok(duracion),
             Some(_) => Err(Fallo::Uso(format!("--{nombre} no puede bajar de {minima:?}, y es «{texto}»"))),
             None => Err(Fallo::Uso(format!(

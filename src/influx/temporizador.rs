@@ -32,7 +32,7 @@ impl Temporizador {
     pub(super) fn bucle(mut self, ordenes: &Receiver<Orden>) {
         self.destino.saludar();
         let mut castigado = false; // el destino ha pedido esperar
-        let mut despertador = Instant::now() + self.intervalo();
+        let mut despertador = dentro_de(self.intervalo());
         loop {
             let plazo = despertador.saturating_duration_since(Instant::now());
             let orden = ordenes.recv_timeout(plazo);
@@ -43,7 +43,7 @@ impl Temporizador {
                 _ => self.enviar(pendientes),
             };
             castigado = espera.is_some();
-            despertador = Instant::now() + espera.unwrap_or_else(|| self.intervalo());
+            despertador = dentro_de(espera.unwrap_or_else(|| self.intervalo()));
             match orden {
                 Ok(Orden::Lleno) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Orden::Vaciar(aviso)) => {
@@ -95,6 +95,12 @@ impl Temporizador {
     }
 
     fn intervalo(&self) -> Duration {
-        self.opciones.flush_interval + self.opciones.jitter_interval.mul_f64(fastrand::f64())
+        self.opciones.flush_interval.saturating_add(self.opciones.jitter_interval.mul_f64(fastrand::f64()))
     }
+}
+
+/// Un instante futuro; si el reloj no llega tan lejos, dentro de un día.
+fn dentro_de(espera: Duration) -> Instant {
+    let ahora = Instant::now();
+    ahora.checked_add(espera).unwrap_or(ahora + Duration::from_secs(86_400))
 }
