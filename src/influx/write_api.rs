@@ -37,7 +37,7 @@ pub(super) struct Estado {
     pub(super) motivo: Option<String>,
     pub(super) abandonado: bool, // close() se cansó de esperar
     linea: String,               // se reutiliza en cada write(), para no pedir memoria
-    ultimo_ns: i64,
+    ultimo_ns: i64,              // el último instante que se ha puesto aquí
 }
 
 impl WriteApi {
@@ -77,11 +77,13 @@ impl WriteApi {
         let lleno = {
             let mut estado = candado(&self.estado);
             let Estado { buffer, linea, ultimo_ns, .. } = &mut *estado;
-            let ns = punto.ns().unwrap_or_else(|| ahora_ns().max(*ultimo_ns + 1));
+            let ns = punto.ns().unwrap_or_else(|| {
+                *ultimo_ns = ahora_ns().max(*ultimo_ns + 1);
+                *ultimo_ns
+            });
             linea.clear();
             punto.escribir_linea(ns, linea).map_err(WriteError::Punto)?;
             buffer.anotar(linea).map_err(WriteError::Buffer)?;
-            *ultimo_ns = ns.max(*ultimo_ns);
             buffer.pendientes() % self.batch_size == 0
         };
         if lleno {
