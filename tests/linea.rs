@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use influxdb_line_protocol::{FieldValue, parse_lines};
 use practicas_iabd06::influx::Point;
-use practicas_iabd06::influx::punto::{ErrorPunto, Valor};
+use practicas_iabd06::influx::punto::{ErrorPunto, Valor, instante};
 use proptest::prelude::*;
 
 fn linea(punto: &Point) -> Result<String, ErrorPunto> {
@@ -60,6 +60,13 @@ fn lo_que_no_se_puede_representar_se_trata_como_telegraf() {
         linea(&punto).unwrap(),
         "m,barra=a\\ b\\c,inyectado=a\\nm2\\ f\\=1,ruta=C:\\datos ok=1.0 42\n"
     );
+}
+
+#[test]
+fn el_instante_crece_aunque_el_reloj_se_pare_o_vaya_hacia_atras() {
+    assert_eq!(instante(100, 7), 100);
+    assert_eq!(instante(100, 100), 101);
+    assert_eq!(instante(50, 100), 101);
 }
 
 #[test]

@@ -128,17 +128,19 @@ fn se_puede_escribir_mientras_se_envia() {
 }
 
 #[test]
-fn close_no_espera_mas_de_max_close_wait_y_dice_lo_que_queda() {
-    let (api, lotes, _mandar) = abrir_mandado(WriteOptions {
+fn close_no_espera_mas_de_max_close_wait_dice_lo_que_queda_y_no_se_envia_mas() {
+    let (api, lotes, mandar) = abrir_mandado(WriteOptions {
         batch_size: 2,
         max_close_wait: Duration::from_millis(20),
         ..opciones()
     });
-    escribir(&api, 0..2);
+    escribir(&api, 0..6);
     lotes.recv_timeout(PACIENCIA).unwrap();
     let resumen = api.close();
-    assert_eq!((resumen.enviados, resumen.pendientes), (0, 2));
+    assert_eq!((resumen.enviados, resumen.pendientes), (0, 6));
     assert!(resumen.motivo.unwrap().contains("max_close_wait"));
+    drop(mandar); // el destino contesta por fin, y el hilo acaba
+    assert_eq!(lotes.iter().count(), 0, "lo que quedaba se queda en el buffer");
 }
 
 #[test]

@@ -137,6 +137,14 @@ impl Valor<'_> {
     }
 }
 
+/// El instante de un punto, en nanosegundos: el de ahora, y siempre mayor que el último.
+///
+/// Dos puntos de una serie con el mismo instante se sobrescriben, y el reloj puede dar dos veces la
+/// misma hora o ir hacia atrás.
+pub fn instante(ahora_ns: i64, ultimo_ns: i64) -> i64 {
+    ahora_ns.max(ultimo_ns.saturating_add(1))
+}
+
 /// Copia `texto` a `salida` con una barra delante de cada carácter de `especiales`.
 ///
 /// Un salto de línea partiría la línea en dos (y dejaría colar otra): se escribe `\n`, dos letras.

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::buffer::Buffer;
 use super::destino::{Destino, Resumen, WriteError};
 use super::opciones::WriteOptions;
-use super::punto::Point;
+use super::punto::{Point, instante};
 use super::temporizador::{Orden, Temporizador};
 
 /// Escribe puntos por lotes. Se cierra con [`WriteApi::close`]; usarlo después no compila.
@@ -78,7 +78,7 @@ impl WriteApi {
             let mut estado = candado(&self.estado);
             let Estado { buffer, linea, ultimo_ns, .. } = &mut *estado;
             let ns = punto.ns().unwrap_or_else(|| {
-                *ultimo_ns = ahora_ns().max(*ultimo_ns + 1);
+                *ultimo_ns = instante(ahora_ns(), *ultimo_ns);
                 *ultimo_ns
             });
             linea.clear();
