@@ -34,6 +34,7 @@ pub fn causa(error: &io::Error) -> String {
         ErrorKind::AlreadyExists => "ya existe y no es una carpeta".to_owned(),
         ErrorKind::IsADirectory => "es una carpeta".to_owned(),
         ErrorKind::Unsupported => "ese disco no admite cerrojos".to_owned(),
+        ErrorKind::InvalidData => "no está en UTF-8: guárdalo con esa codificación".to_owned(),
         _ => error.to_string(),
     }
 }

@@ -81,16 +81,18 @@ fn disco_raiz() -> Result<f64, ErrorSistema> {
     Ok(porcentaje(usado, usado + disco.f_bavail))
 }
 
-/// En Windows, psutil mira la unidad actual.
+/// En Windows, psutil mira la unidad actual. Si es de red, sysinfo no la ve: se mira la del sistema.
 #[cfg(windows)]
 fn disco_raiz() -> Result<f64, ErrorSistema> {
     let actual = std::env::current_dir().map_err(|e| ErrorSistema(e.to_string()))?;
     let solo_espacio = sysinfo::DiskRefreshKind::nothing().with_storage();
     let discos = sysinfo::Disks::new_with_refreshed_list_specifics(solo_espacio)
         .map_err(|e| ErrorSistema(format!("{e:?}")))?;
-    let disco = discos.iter().find(|d| actual.starts_with(d.mount_point()));
+    let sistema = std::env::var("SystemDrive").unwrap_or_else(|_| "C:".to_owned()) + "\\";
+    let de = |ruta: &std::path::Path| discos.iter().find(|d| ruta.starts_with(d.mount_point()));
+    let disco = de(&actual).or_else(|| de(sistema.as_ref()));
     let disco = disco.ok_or_else(|| ErrorSistema("no se encuentra la unidad actual".to_owned()))?;
-    Ok(porcentaje(disco.total_space() - disco.available_space(), disco.total_space()))
+    Ok(porcentaje(disco.total_space().saturating_sub(disco.available_space()), disco.total_space()))
 }
 
 fn porcentaje(parte: u64, total: u64) -> f64 {

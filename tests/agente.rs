@@ -131,9 +131,8 @@ fn la_segunda_ctrl_c_acaba_en_el_acto_y_el_diario_guarda_lo_demas() {
 fn relevo(mudo: ServidorFalso) -> ServidorFalso {
     let url = mudo.url.clone();
     mudo.parar();
-    let direccion = url.trim_start_matches("http://").to_owned();
-    let escucha = std::net::TcpListener::bind(direccion).unwrap();
-    ServidorFalso::en(escucha, |_| Accion::de(204, ""))
+    let direccion = url.trim_start_matches("http://").parse().unwrap();
+    ServidorFalso::en(comun::escuchar_en(direccion), |_| Accion::de(204, ""))
 }
 
 #[test]

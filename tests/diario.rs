@@ -170,6 +170,25 @@ fn el_segmento_que_se_esta_enviando_no_se_tira() {
     assert_eq!(vaciar(&mut diario, 8), esperados);
 }
 
+#[test]
+fn si_borran_la_carpeta_en_marcha_se_salva_lo_abierto_y_lo_demas_se_cuenta_y_se_dice() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let ruta = carpeta.path().join("diario");
+    fs::create_dir(&ruta).unwrap();
+    let mut diario = abrir(&ruta, PEQUENOS);
+    anotar(&mut diario, 0..10); // un segmento lleno, de la vez anterior
+    drop(diario);
+    let oido = Oido::default();
+    let mut diario = Diario::abrir(&ruta, PEQUENOS, oido.avisos()).unwrap();
+    anotar(&mut diario, 10..13);
+    fs::remove_dir_all(&ruta).unwrap();
+    anotar(&mut diario, 13..15);
+    assert_eq!(vaciar(&mut diario, 100), [10, 11, 12, 13, 14]);
+    assert_eq!((diario.perdidas(), oido.importantes().len()), (10, 1), "{:?}", oido.importantes());
+    anotar(&mut diario, 15..40); // y sigue funcionando
+    assert_eq!(vaciar(&mut diario, 100), (15..40).collect::<Vec<_>>());
+}
+
 // --- el respaldo en memoria -------------------------------------------------------------------
 
 /// Un disco que se llena y se vacía cuando se le dice.
@@ -199,7 +218,7 @@ impl Buffer for DiscoFalso {
 fn con_respaldo(carpeta: &Path, oido: &Oido) -> (ConRespaldo<DiscoFalso>, Arc<AtomicBool>) {
     let lleno = Arc::new(AtomicBool::new(false));
     let disco = DiscoFalso { lineas: EnMemoria::new(1 << 30), lleno: Arc::clone(&lleno) };
-    let carpeta = Carpeta::reservar(carpeta, "a", "prueba").unwrap();
+    let carpeta = Carpeta::reservar(carpeta, "a", "prueba", "la prueba").unwrap();
     (ConRespaldo::new(disco, "el disco".to_owned(), carpeta, oido.avisos()), lleno)
 }
 
@@ -234,6 +253,18 @@ fn lo_que_espera_en_memoria_tambien_se_envia() {
 }
 
 #[test]
+fn al_ir_a_enviar_se_prueba_otra_vez_el_disco() {
+    let (carpeta, oido) = (tempfile::tempdir().unwrap(), Oido::default());
+    let (mut buffer, lleno) = con_respaldo(carpeta.path(), &oido);
+    lleno.store(true, Ordering::Relaxed);
+    anotar(&mut buffer, 0..3);
+    assert_eq!(buffer.solo_en_memoria(), 3);
+    lleno.store(false, Ordering::Relaxed); // libera espacio y pulsa Ctrl-C, sin más lecturas
+    let lote = buffer.lote(2).unwrap();
+    assert_eq!((numeros(&lote), buffer.solo_en_memoria()), (vec![0, 1], 0));
+}
+
+#[test]
 fn con_disco_y_memoria_llenos_se_cuenta_lo_perdido_y_se_dice_una_vez() {
     let (carpeta, oido) = (tempfile::tempdir().unwrap(), Oido::default());
     let (mut buffer, lleno) = con_respaldo(carpeta.path(), &oido);
@@ -250,9 +281,32 @@ fn con_disco_y_memoria_llenos_se_cuenta_lo_perdido_y_se_dice_una_vez() {
 fn el_fichero_tiene_la_linea_en_cuanto_se_apunta() {
     let carpeta = tempfile::tempdir().unwrap();
     let ruta = carpeta.path().join("puntos.lp");
-    let (mut fichero, _asegurar, cortados) = fichero::abrir(&ruta).unwrap();
+    let (mut fichero, _asegurar, cortados) = fichero::abrir(&ruta, Oido::default().avisos()).unwrap();
     anotar(&mut fichero, 0..2);
     assert_eq!((fs::read_to_string(&ruta).unwrap(), cortados), (linea(0) + &linea(1), 0));
+}
+
+#[test]
+fn dos_agentes_pueden_escribir_a_la_vez_en_el_mismo_fichero() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let ruta = carpeta.path().join("puntos.lp");
+    std::thread::scope(|hilos| {
+        for mitad in [0..500, 500..1000] {
+            let (mut fichero, mut asegurar, _) = fichero::abrir(&ruta, Oido::default().avisos()).unwrap();
+            hilos.spawn(move || {
+                for n in mitad {
+                    anotar(&mut fichero, n..n + 1);
+                    if n % 100 == 0 {
+                        asegurar.enviar(&fichero.lote(10).unwrap());
+                    }
+                }
+            });
+        }
+    });
+    let contenido = fs::read_to_string(&ruta).unwrap();
+    let mut lineas: Vec<_> = contenido.lines().collect();
+    lineas.sort_unstable();
+    assert_eq!(lineas, (0..1000).map(|n| linea(n).trim_end().to_owned()).collect::<Vec<_>>());
 }
 
 #[test]
@@ -263,7 +317,7 @@ fn al_abrir_el_fichero_se_corta_la_linea_a_medias_por_larga_que_sea() {
     {
         for entera in [String::new(), linea(0), linea(0).repeat(2_000)] {
             fs::write(&ruta, entera.clone() + &rota).unwrap();
-            let (mut fichero, _asegurar, cortados) = fichero::abrir(&ruta).unwrap();
+            let (mut fichero, _asegurar, cortados) = fichero::abrir(&ruta, Oido::default().avisos()).unwrap();
             assert_eq!(cortados as usize, rota.len());
             anotar(&mut fichero, 1..2);
             assert_eq!(fs::read_to_string(&ruta).unwrap(), entera + &linea(1));
@@ -275,7 +329,7 @@ fn al_abrir_el_fichero_se_corta_la_linea_a_medias_por_larga_que_sea() {
 fn lo_que_esperaba_en_memoria_llega_al_fichero_con_el_siguiente_lote() {
     let carpeta = tempfile::tempdir().unwrap();
     let ruta = carpeta.path().join("puntos.lp");
-    let (_fichero, mut asegurar, _) = fichero::abrir(&ruta).unwrap();
+    let (_fichero, mut asegurar, _) = fichero::abrir(&ruta, Oido::default().avisos()).unwrap();
     let texto = (linea(0) + &linea(1)).into_bytes();
     let respuesta = asegurar.enviar(&Lote { texto, lineas: 2 });
     assert_eq!((respuesta.escritas, respuesta.esperar), (2, None));

@@ -130,6 +130,19 @@ fn un_lote_con_todas_las_lineas_malas_se_aparta_entero_y_se_dice_una_vez() {
 }
 
 #[test]
+fn si_no_se_puede_apartar_una_linea_no_se_pierde_y_se_dice() {
+    let (mut p, _servidor) = con(rechaza_las_que_contienen("n=1 "));
+    std::fs::create_dir(&p.rechazados).unwrap(); // ahí no se puede escribir
+    for _ in 0..2 {
+        let respuesta = p.envio.enviar(&lote(2));
+        assert_eq!(respuesta.apartadas, 0);
+        contiene(&respuesta.esperar.unwrap().1, &["no se puede escribir en", "rechazados.lp"]);
+    }
+    let frases = p.oido.importantes();
+    contiene(frases.last().unwrap(), &["rechazados.lp", "se guardan"]);
+}
+
+#[test]
 fn un_422_se_trata_como_un_400() {
     let (mut p, _servidor) = con(|peticion| match peticion.texto().contains("n=7 ") {
         true => Accion::de(422, &json("failure writing points: field type conflict")),
@@ -151,19 +164,38 @@ fn si_el_servidor_cae_a_mitad_de_partir_lo_hecho_cuenta_y_lo_demas_espera() {
     assert_eq!(escritas(&p.envio.enviar(&lote(8))), (1, 0, true));
 }
 
-#[test]
-fn con_un_413_el_lote_se_parte_y_no_se_vuelve_a_probar_tan_grande() {
-    let (mut p, servidor) = con(|peticion| match peticion.lineas() > 10 {
+/// No admite cuerpos de más de `max` bytes.
+fn estrecho(max: usize) -> impl Fn(&Peticion) -> Accion + Send + Sync {
+    move |peticion| match peticion.cuerpo.len() > max {
         true => Accion::de(413, &json("Request Entity Too Large")),
         false => Accion::de(204, ""),
-    });
+    }
+}
+
+#[test]
+fn con_un_413_el_lote_se_parte_se_dice_y_no_se_vuelve_a_probar_tan_grande() {
+    let (mut p, servidor) = con(estrecho(100));
     assert_eq!(escritas(&p.envio.enviar(&lote(100))), (100, 0, false));
-    let tamanos: Vec<_> = servidor.peticiones.try_iter().map(|p| p.lineas()).collect();
-    assert_eq!(tamanos[..4], [100, 50, 25, 13], "de mitad en mitad: {tamanos:?}");
-    assert!(tamanos[4..].iter().all(|n| *n <= 10), "{tamanos:?}");
+    let tamanos: Vec<_> = servidor.peticiones.try_iter().map(|p| p.cuerpo.len()).collect();
+    assert!(tamanos[0] > 800 && tamanos[1] <= tamanos[0] / 2 && tamanos[2] <= tamanos[1] / 2, "{tamanos:?}");
+    assert!(tamanos[4..].iter().all(|n| *n <= 100), "{tamanos:?}");
     assert_eq!(escritas(&p.envio.enviar(&lote(100))), (100, 0, false));
-    assert!(servidor.peticiones.try_iter().all(|p| p.lineas() <= 10));
+    assert!(servidor.peticiones.try_iter().all(|p| p.cuerpo.len() <= 100));
     assert!(!p.rechazados.exists());
+    let frases = p.oido.importantes();
+    assert_eq!(frases.len(), 1, "{frases:?}");
+    contiene(&frases[0], &["413", "en trozos"]);
+}
+
+#[test]
+fn una_linea_enorme_se_aparta_y_no_encoge_los_lotes_siguientes() {
+    let (mut p, servidor) = con(estrecho(5_000));
+    let enorme = format!("m t=\"{}\" 1\n", "x".repeat(9_000));
+    let texto = [lote(100).texto, enorme.into_bytes(), lote(100).texto].concat();
+    assert_eq!(escritas(&p.envio.enviar(&Lote { texto, lineas: 201 })), (200, 1, false));
+    servidor.peticiones.try_iter().count();
+    assert_eq!(escritas(&p.envio.enviar(&lote(100))), (100, 0, false));
+    assert_eq!(servidor.peticiones.try_iter().count(), 1, "un lote normal, una petición");
 }
 
 #[test]
@@ -250,9 +282,15 @@ fn retry_after_son_segundos_o_una_fecha() {
 }
 
 #[test]
-fn un_retry_after_disparatado_no_para_el_agente_un_dia() {
-    let (mut p, _servidor) = con(|_| Accion::Contestar(429, "Retry-After: 86400\r\n", String::new()));
-    assert_eq!(p.envio.enviar(&lote(1)).esperar.unwrap().0, Duration::from_secs(3600));
+fn un_retry_after_disparatado_ni_para_el_agente_un_dia_ni_lo_hace_insistir_sin_parar() {
+    for (cabecera, segundos) in [
+        ("Retry-After: 86400\r\n", 3600),
+        ("Retry-After: 0\r\n", 1),
+        ("Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n", 1),
+    ] {
+        let (mut p, _servidor) = con(move |_| Accion::Contestar(429, cabecera, String::new()));
+        assert_eq!(p.envio.enviar(&lote(1)).esperar.unwrap().0, Duration::from_secs(segundos), "{cabecera}");
+    }
 }
 
 #[test]
@@ -379,14 +417,20 @@ fn lo_que_no_salio_sale_la_proxima_vez_en_orden_y_solo_hacia_su_servidor() {
     contiene(&resumen.motivo.unwrap(), &["conexión rechazada"]);
 
     // Otro bucket del mismo servidor y otro host_id no ven esos puntos.
-    for (servidor, host) in [(&destino(&format!("http://{caido}"), "otro"), "a"), (&uno, "b")] {
+    let url = format!("http://{caido}");
+    let parecido = Servidor::Http {
+        url: url.clone(),
+        acceso: Acceso::V1 { database: "o\nbucket=b".into(), credenciales: None },
+    };
+    for (servidor, host) in
+        [(&destino(&url, "otro"), "a"), (&destino(&url, "b\n"), "a"), (&parecido, "a"), (&uno, "b")]
+    {
         let api = cliente(datos.path(), servidor, host, &oido).write_api(opciones.clone()).unwrap();
         assert_eq!(api.close().pendientes, 0);
     }
 
     // El mismo servidor vuelve, en la misma dirección.
-    let escucha = std::net::TcpListener::bind(caido).unwrap();
-    let servidor = ServidorFalso::en(escucha, |_| Accion::de(204, ""));
+    let servidor = ServidorFalso::en(comun::escuchar_en(caido), |_| Accion::de(204, ""));
     let api = cliente(datos.path(), &uno, "a", &oido).write_api(opciones).unwrap();
     api.write(&Point::new("m").field("n", 5_i64).time(5)).unwrap();
     assert_eq!(api.close().enviados, 6);

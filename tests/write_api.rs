@@ -174,6 +174,31 @@ fn mientras_el_destino_pide_esperar_un_lote_lleno_no_sale() {
 }
 
 #[test]
+fn pasada_la_espera_el_lote_se_reintenta_solo() {
+    let (api, lotes, mandar) = abrir_mandado(WriteOptions { batch_size: 2, ..opciones() });
+    let esperar = Some((Duration::from_millis(1), "un momento".to_owned()));
+    mandar.send(Respuesta { esperar, ..Respuesta::default() }).unwrap();
+    mandar.send(escrito(2)).unwrap();
+    escribir(&api, 0..2);
+    for _ in 0..2 {
+        assert_eq!(numeros(&lotes.recv_timeout(PACIENCIA).unwrap()), [0, 1]);
+    }
+    assert_eq!(api.close().enviados, 2);
+}
+
+#[test]
+fn el_jitter_se_suma_al_intervalo() {
+    let segundos = Duration::from_secs;
+    let opciones = WriteOptions {
+        flush_interval: segundos(10),
+        jitter_interval: segundos(4),
+        ..WriteOptions::default()
+    };
+    assert_eq!(opciones.intervalo(0.0), segundos(10));
+    assert_eq!(opciones.intervalo(0.5), segundos(12));
+}
+
+#[test]
 fn los_instantes_crecen_siempre_y_se_respeta_el_que_trae_el_punto() {
     let (api, lotes) = abrir(opciones());
     escribir(&api, 0..1000);

@@ -95,14 +95,7 @@ impl Agente {
     /// # Errors
     /// [`Fallo::Uso`] si algo no vale o falta.
     pub fn leer(por_defecto: WriteOptions) -> Result<Self, Fallo> {
-        Agente::de(&Valores::del_proceso(&PROGRAMA)?, por_defecto)
-    }
-
-    /// Lo mismo, a partir de valores ya leídos.
-    ///
-    /// # Errors
-    /// Los de [`Agente::leer`].
-    pub fn de(valores: &Valores, por_defecto: WriteOptions) -> Result<Self, Fallo> {
+        let valores = &Valores::del_proceso(&PROGRAMA)?;
         let lecturas = match valores.texto("lecturas") {
             Some(_) => Some(valores.entero("lecturas", 0, 1)?),
             None => None,
@@ -116,7 +109,7 @@ impl Agente {
             datos: valores.texto("datos").unwrap_or_else(|| "datos".to_owned()).into(),
             servidor: servidor(valores)?,
             write_options: write_options(valores, por_defecto)?,
-            limites: Limites { total: mib << 20, ..Limites::default() },
+            limites: Limites { total: mib.saturating_mul(1 << 20), ..Limites::default() },
             salida: super::Salida::de(valores),
         })
     }

@@ -68,10 +68,7 @@ impl Valores {
     }
 
     /// Lo mismo, con los argumentos y las variables (entorno y `.env`) ya juntos.
-    ///
-    /// # Errors
-    /// Los de [`Valores::del_proceso`].
-    pub fn leer(
+    fn leer(
         programa: &'static Programa,
         argumentos: impl IntoIterator<Item = OsString>,
         variables: HashMap<String, String>,
@@ -247,26 +244,27 @@ pub fn leer_dotenv(ruta: &Path) -> Result<HashMap<String, String>, Fallo> {
         if linea.is_empty() || linea.starts_with('#') {
             continue;
         }
-        let Some((clave, valor)) = linea.trim_start_matches("export ").split_once('=') else {
-            return Err(Fallo::Uso(format!(
-                "{}, línea {}: falta el = de CLAVE=valor",
-                ruta.display(),
-                i + 1
-            )));
-        };
-        valores.insert(clave.trim().to_owned(), valor_dotenv(valor.trim()));
+        let malo = || Fallo::Uso(format!("{}, línea {}: se espera CLAVE=valor", ruta.display(), i + 1));
+        let (clave, valor) = linea.trim_start_matches("export ").split_once('=').ok_or_else(malo)?;
+        let valor = valor_dotenv(valor.trim()).ok_or_else(malo)?;
+        if clave.trim().is_empty() {
+            return Err(malo());
+        }
+        valores.insert(clave.trim().to_owned(), valor);
     }
     Ok(valores)
 }
 
-/// Entre comillas, lo de dentro tal cual; sin ellas, hasta un ` #` de comentario.
-fn valor_dotenv(valor: &str) -> String {
+/// Entre comillas, lo de dentro tal cual (nada si no se cierran); sin ellas, hasta un ` #` de comentario.
+fn valor_dotenv(valor: &str) -> Option<String> {
     for comilla in ['"', '\''] {
-        if let Some((dentro, _)) = valor.strip_prefix(comilla).and_then(|v| v.split_once(comilla)) {
-            return dentro.to_owned();
+        if let Some(resto) = valor.strip_prefix(comilla) {
+            return resto.split_once(comilla).map(|(dentro, _)| dentro.to_owned());
         }
     }
-    valor.split_once(" #").map_or(valor, |(antes, _)| antes).trim_end().to_owned()
+    let sin_comentario =
+        if valor.starts_with('#') { "" } else { valor.split(" #").next().unwrap_or_default() };
+    Some(sin_comentario.trim_end().to_owned())
 }
 
 fn en_espanol(error: &lexopt::Error) -> String {
@@ -299,21 +297,32 @@ mod tests {
     fn el_dotenv_admite_comentarios_comillas_y_export() {
         let carpeta = tempfile::tempdir().unwrap();
         let ruta = carpeta.path().join(".env");
-        let texto =
-            "\u{feff}# nota\n\nA=1\nexport B = dos\nC=\"con # dentro\"\nD='x=y'\nE=valor # nota\nF=\n";
+        let texto = "\u{feff}# nota\n\nA=1\nexport B = dos\nC=\"con # dentro\"\nD='x=y'\nE=valor # nota\nF=\nG= # nada\n";
         fs::write(&ruta, texto).unwrap();
         let valores = leer_dotenv(&ruta).unwrap();
-        let esperados =
-            [("A", "1"), ("B", "dos"), ("C", "con # dentro"), ("D", "x=y"), ("E", "valor"), ("F", "")];
+        let esperados = [
+            ("A", "1"),
+            ("B", "dos"),
+            ("C", "con # dentro"),
+            ("D", "x=y"),
+            ("E", "valor"),
+            ("F", ""),
+            ("G", ""),
+        ];
         assert_eq!(valores, esperados.map(|(c, v)| (c.to_owned(), v.to_owned())).into());
     }
 
     #[test]
-    fn una_linea_de_dotenv_sin_igual_se_dice_con_su_numero() {
+    fn una_linea_de_dotenv_que_no_se_entiende_se_dice_con_su_numero() {
         let carpeta = tempfile::tempdir().unwrap();
         let ruta = carpeta.path().join(".env");
-        fs::write(&ruta, "A=1\nesto no\n").unwrap();
+        for mala in ["esto no", "=valor", "B=\"sin cerrar", "B='x"] {
+            fs::write(&ruta, format!("A=1\n{mala}\n")).unwrap();
+            let Err(Fallo::Uso(frase)) = leer_dotenv(&ruta) else { panic!("debía fallar: {mala}") };
+            assert!(frase.contains("línea 2"), "{frase}");
+        }
+        fs::write(&ruta, b"\xff\xfeA\0=\0").unwrap(); // UTF-16, lo que escribe > en PowerShell 5
         let Err(Fallo::Uso(frase)) = leer_dotenv(&ruta) else { panic!("debía fallar") };
-        assert!(frase.contains("línea 2"), "{frase}");
+        assert!(frase.contains("UTF-8"), "{frase}");
     }
 }

@@ -51,13 +51,11 @@ pub struct Lote {
 impl Lote {
     /// Bytes que ocupan las `n` primeras líneas.
     pub fn bytes_de(&self, n: usize) -> usize {
-        if n >= self.lineas { self.texto.len() } else { bytes_de_lineas(&self.texto, n) }
+        if n >= self.lineas {
+            return self.texto.len();
+        }
+        self.texto.split_inclusive(|b| *b == b'\n').take(n).map(<[u8]>::len).sum()
     }
-}
-
-/// Bytes que ocupan las `n` primeras líneas de `texto`.
-pub fn bytes_de_lineas(texto: &[u8], n: usize) -> usize {
-    texto.split_inclusive(|b| *b == b'\n').take(n).map(<[u8]>::len).sum()
 }
 
 /// Un buffer en memoria con tope, para que un destino caído no se coma la RAM.

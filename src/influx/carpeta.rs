@@ -1,12 +1,13 @@
 //! La carpeta de un agente: una por `host_id` y destino, y un solo agente a la vez en ella.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 
+use super::lineas;
 use crate::fallo::causa;
 
 /// Una carpeta reservada. Se libera al soltarla, o cuando el proceso muere de cualquier manera.
@@ -32,27 +33,33 @@ pub enum ErrorCarpeta {
 }
 
 impl Carpeta {
-    /// Reserva la carpeta de `host_id` hacia `destino`, dentro de `datos`.
+    /// Reserva la carpeta de `host_id` hacia `destino`, dentro de `datos`. `nombre_destino` es como se
+    /// llama en los avisos.
     ///
     /// # Errors
     /// [`ErrorCarpeta`], que es una frase para el usuario.
-    pub fn reservar(datos: &Path, host_id: &str, destino: &str) -> Result<Self, ErrorCarpeta> {
+    pub fn reservar(
+        datos: &Path,
+        host_id: &str,
+        destino: &str,
+        nombre_destino: &str,
+    ) -> Result<Self, ErrorCarpeta> {
         let identidad = format!("host_id={host_id}\ndestino={destino}\n");
         // La suma distingue lo que el nombre legible confunde: «a b» y «a_b», o las mayúsculas.
         let mut suma = Crc::new();
         suma.update(identidad.as_bytes());
-        let sin_esquema = destino.split_once("://").map_or(destino, |(_, resto)| resto);
-        let nombre = format!("{}@{}-{:08x}", legible(host_id), legible(sin_esquema), suma.sum());
+        let corto = destino.split_once("://").map_or(destino, |(_, resto)| resto);
+        let corto = corto.lines().next().unwrap_or_default();
+        let nombre = format!("{}@{}-{:08x}", legible(host_id), legible(corto), suma.sum());
         let ruta = datos.join("agente").join(nombre);
         let fallo = |error| ErrorCarpeta::Sistema(ruta.clone(), error);
 
         fs::create_dir_all(&ruta).map_err(fallo)?;
-        let cerrojo =
-            OpenOptions::new().create(true).append(true).open(ruta.join("cerrojo")).map_err(fallo)?;
+        let cerrojo = lineas::abrir(&ruta.join("cerrojo")).map_err(fallo)?;
         match cerrojo.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let (host_id, destino) = (host_id.to_owned(), destino.to_owned());
+                let (host_id, destino) = (host_id.to_owned(), nombre_destino.to_owned());
                 return Err(ErrorCarpeta::Ocupada { host_id, destino });
             }
             Err(TryLockError::Error(error)) => return Err(fallo(error)),

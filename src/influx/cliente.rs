@@ -68,8 +68,8 @@ impl InfluxDBClient {
         limites: Limites,
         avisos: Avisos,
     ) -> Result<Self, ErrorCliente> {
-        let carpeta =
-            Carpeta::reservar(datos, host_id, &servidor.identidad()).map_err(ErrorCliente::Carpeta)?;
+        let carpeta = Carpeta::reservar(datos, host_id, &servidor.identidad(), &servidor.to_string())
+            .map_err(ErrorCliente::Carpeta)?;
         Ok(InfluxDBClient { servidor: servidor.clone(), datos: datos.to_owned(), carpeta, limites, avisos })
     }
 
@@ -82,7 +82,7 @@ impl InfluxDBClient {
         match &self.servidor {
             Servidor::Fichero => {
                 let ruta = self.datos.join("rendimiento_servidor.lp");
-                let abierto = fichero::abrir(&ruta);
+                let abierto = fichero::abrir(&ruta, self.avisos.clone());
                 let (fichero, asegurar, cortados) =
                     abierto.map_err(|e| ErrorCliente::Disco(ruta.clone(), e))?;
                 let ruta = ruta.display().to_string();
@@ -125,10 +125,10 @@ impl Servidor {
         match self {
             Servidor::Fichero => "fichero".to_owned(),
             Servidor::Http { url, acceso: Acceso::V2 { org, bucket, .. } } => {
-                format!("{} {org} {bucket}", url.trim_end_matches('/'))
+                format!("{}\norg={org}\nbucket={bucket}", url.trim_end_matches('/'))
             }
             Servidor::Http { url, acceso: Acceso::V1 { database, .. } } => {
-                format!("{} {database}", url.trim_end_matches('/'))
+                format!("{}\ndatabase={database}", url.trim_end_matches('/'))
             }
         }
     }

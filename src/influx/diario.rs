@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -58,12 +58,11 @@ struct Segmento {
 }
 
 impl Diario {
-    /// Abre el diario de `carpeta` (la crea si falta) y cuenta lo que quedó pendiente.
+    /// Abre el diario de `carpeta`, que ya existe, y cuenta lo que quedó pendiente.
     ///
     /// # Errors
     /// Los del sistema: permisos, disco que no se puede leer.
     pub fn abrir(carpeta: &Path, limites: Limites, avisos: Avisos) -> io::Result<Self> {
-        fs::create_dir_all(carpeta)?;
         let mut segmentos = Vec::new();
         let mut siguiente = 0;
         for entrada in fs::read_dir(carpeta)? {
@@ -104,7 +103,10 @@ impl Diario {
         while ocupado + self.limites.segmento > self.limites.total {
             let entero = |(i, s): &(usize, &Segmento)| *i >= self.en_vuelo && s.desde == 0;
             let Some((i, _)) = self.segmentos.iter().enumerate().find(entero) else { break };
-            fs::remove_file(&self.segmentos[i].ruta)?;
+            match fs::remove_file(&self.segmentos[i].ruta) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             let Some(tirado) = self.segmentos.remove(i) else { break };
             ocupado -= tirado.bytes;
             self.perdidas += tirado.lineas as u64;
@@ -117,6 +119,15 @@ impl Diario {
             (self.avisos)(Nivel::Error, &frase);
         }
         Ok(())
+    }
+
+    /// Alguien ha borrado el fichero de un segmento con el agente en marcha.
+    fn dar_por_perdido(&mut self, i: usize) {
+        let Some(borrado) = self.segmentos.remove(i) else { return };
+        self.perdidas += borrado.lineas as u64;
+        let puntos = contar(borrado.lineas as u64, "punto", "puntos");
+        let frase = format!("Alguien ha borrado {}, con {puntos} que esperaban.", borrado.ruta.display());
+        (self.avisos)(Nivel::Error, &frase);
     }
 
     /// Pide al sistema que lo escrito llegue al disco, como mucho una vez por segundo.
@@ -155,12 +166,14 @@ impl Buffer for Diario {
     fn lote(&mut self, max: usize) -> io::Result<Lote> {
         let mut lote = Lote::default();
         self.en_vuelo = 0;
-        for segmento in &self.segmentos {
-            if lote.lineas == max {
-                break;
+        while let Some(segmento) = self.segmentos.get(self.en_vuelo)
+            && lote.lineas < max
+        {
+            match segmento.leer(max, &mut lote) {
+                Ok(()) => self.en_vuelo += 1,
+                Err(error) if error.kind() == ErrorKind::NotFound => self.dar_por_perdido(self.en_vuelo),
+                Err(error) => return Err(error),
             }
-            segmento.leer(max, &mut lote)?;
-            self.en_vuelo += 1;
         }
         Ok(lote)
     }
@@ -201,6 +214,7 @@ impl Drop for Diario {
 impl Segmento {
     fn crear(carpeta: &Path, numero: u64) -> io::Result<Self> {
         let ruta = carpeta.join(nombre(numero, 0));
+        fs::create_dir_all(carpeta)?; // por si la han borrado con el agente en marcha
         let fichero = Some(lineas::abrir(&ruta)?);
         Ok(Segmento { numero, ruta, desde: 0, bytes: 0, lineas: 0, fichero })
     }
@@ -224,7 +238,7 @@ impl Segmento {
         let Some(fichero) = &mut self.fichero else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        lineas::anadir(fichero, linea.as_bytes())?;
+        lineas::anadir_en(fichero, self.bytes, linea.as_bytes())?;
         self.bytes += linea.len() as u64;
         self.lineas += 1;
         Ok(())
@@ -232,7 +246,14 @@ impl Segmento {
 
     /// Añade al lote las líneas pendientes de este segmento, hasta que el lote tenga `max`.
     fn leer(&self, max: usize, lote: &mut Lote) -> io::Result<()> {
-        let mut fichero = File::open(&self.ruta)?;
+        let abierto;
+        let mut fichero = match &self.fichero {
+            Some(fichero) => fichero,
+            None => {
+                abierto = File::open(&self.ruta)?;
+                &abierto
+            }
+        };
         fichero.seek(SeekFrom::Start(self.desde))?;
         let mut lector = BufReader::with_capacity(64 << 10, fichero.take(self.bytes - self.desde));
         while lote.lineas < max && lector.read_until(b'\n', &mut lote.texto)? > 0 {

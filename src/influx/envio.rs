@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::buffer::{Lote, bytes_de_lineas};
+use super::buffer::Lote;
 use super::destino::{Destino, Respuesta};
 use super::frases::frase;
 use super::http::{Acceso, ClienteHttp, Contestacion};
@@ -30,6 +30,9 @@ use crate::fallo::causa;
 /// Bytes a partir de los que una conexión cortada puede deberse al tamaño del cuerpo.
 const CUERPO_GRANDE: usize = 1 << 20;
 
+/// Lo menos que se espera tras un `Retry-After`.
+const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// Lo más que se obedece a un `Retry-After`.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
@@ -41,8 +44,8 @@ pub struct Envio {
     rechazados: PathBuf,
     avisos: Avisos,
     reintentos: Reintentos,
-    tope: usize,           // líneas por petición; baja con cada 413
-    problema: Option<u16>, // el último dicho; 0, sin conexión
+    tope: usize,           // bytes por petición; baja con cada 413
+    problema: Option<u16>, // el código del último dicho; 0, sin conexión; 1, el fichero de rechazados
     rechazando: bool,
 }
 
@@ -69,23 +72,32 @@ impl Envio {
         }
     }
 
-    /// Dice el problema, si no es el mismo que el último. Devuelve el motivo.
-    fn mal(&mut self, contestacion: &Contestacion) -> String {
-        let (codigo, motivo) = frase(contestacion, &self.acceso, &self.servidor);
+    /// Dice el problema, si no es el mismo que el último.
+    fn mal(&mut self, codigo: u16, motivo: &str) {
         if self.problema.replace(codigo) != Some(codigo) {
             (self.avisos)(Nivel::Aviso, &format!("{motivo}. Los puntos se guardan y se reintenta solo."));
         }
-        motivo
     }
 
     /// Cuánto esperar tras un problema.
     fn espera(&mut self, contestacion: &Contestacion) -> Duration {
         let espera = match contestacion {
-            Contestacion::Saturado(_, Some(pedida)) => (*pedida).min(MAX_RETRY_AFTER),
+            // Un 0, o una fecha pasada porque los relojes no coinciden, no es permiso para insistir sin parar.
+            Contestacion::Saturado(_, Some(pedida)) => (*pedida).clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER),
             _ => self.reintentos.fallo(Instant::now(), fastrand::f64()),
         };
         (self.avisos)(Nivel::Detalle, &format!("Próximo intento dentro de {:.1} s.", espera.as_secs_f64()));
         espera
+    }
+
+    /// El servidor no admite un cuerpo de `bytes`: los siguientes, de la mitad.
+    fn bajar_tope(&mut self, bytes: usize) {
+        if self.tope == usize::MAX {
+            let frase =
+                format!("{} no admite peticiones tan grandes (413): se envían en trozos.", self.servidor);
+            (self.avisos)(Nivel::Aviso, &frase);
+        }
+        self.tope = bytes / 2;
     }
 
     /// Guarda una línea que el servidor no aceptará nunca, con lo que dijo de ella.
@@ -115,7 +127,10 @@ impl Destino for Envio {
                 let frase = format!("{} responde y acepta las credenciales.", self.servidor);
                 (self.avisos)(Nivel::Info, &frase);
             }
-            problema => drop(self.mal(&problema)),
+            problema => {
+                let (codigo, motivo) = frase(&problema, &self.acceso, &self.servidor);
+                self.mal(codigo, &motivo);
+            }
         }
     }
 
@@ -123,31 +138,24 @@ impl Destino for Envio {
         let inicio = Instant::now();
         let mut respuesta = Respuesta::default();
         let mut resto = &lote.texto[..];
-        let mut probar = lote.lineas; // cuántas líneas van juntas en la próxima petición
-        loop {
-            let quedan = lote.lineas - respuesta.escritas - respuesta.apartadas;
-            if quedan == 0 {
-                break;
-            }
-            probar = probar.min(quedan).min(self.tope).max(1);
-            let (trozo, despues) = cortar(resto, probar, quedan);
+        let mut probar = lote.lineas; // cuántas líneas van juntas en la próxima petición, como mucho
+        while !resto.is_empty() {
+            let (lineas, trozo, despues) = cortar(resto, probar, self.tope);
             match self.http.escribir(trozo) {
                 Contestacion::Escrito => {
                     self.bien();
-                    respuesta.escritas += probar;
+                    respuesta.escritas += lineas;
                     resto = despues;
                     probar = probar.saturating_mul(2);
                 }
                 Contestacion::Rechazado(codigo, palabras)
                 | Contestacion::DemasiadoGrande(codigo, palabras)
-                    if probar == 1 =>
+                    if lineas == 1 =>
                 {
                     if let Err(error) = self.apartar(trozo, codigo, &palabras) {
-                        let motivo = format!(
-                            "no se puede escribir en {}: {}",
-                            self.rechazados.display(),
-                            causa(&error)
-                        );
+                        let ruta = self.rechazados.display();
+                        let motivo = format!("no se puede escribir en {ruta}: {}", causa(&error));
+                        self.mal(1, &motivo);
                         let espera = self.reintentos.fallo(Instant::now(), fastrand::f64());
                         respuesta.esperar = Some((espera, motivo));
                         return respuesta;
@@ -156,17 +164,15 @@ impl Destino for Envio {
                     respuesta.apartadas += 1;
                     resto = despues;
                 }
-                Contestacion::Rechazado(..) => probar = probar.div_ceil(2),
-                Contestacion::DemasiadoGrande(..) => {
-                    probar = probar.div_ceil(2);
-                    self.tope = probar;
-                }
+                Contestacion::Rechazado(..) => probar = lineas.div_ceil(2),
+                Contestacion::DemasiadoGrande(..) => self.bajar_tope(trozo.len()),
                 problema => {
                     // Un 413 puede llegar así: el servidor cuelga sin leer el cuerpo entero.
                     if matches!(problema, Contestacion::Cortada(_)) && trozo.len() > CUERPO_GRANDE {
-                        self.tope = probar.div_ceil(2);
+                        self.bajar_tope(trozo.len());
                     }
-                    let motivo = self.mal(&problema);
+                    let (codigo, motivo) = frase(&problema, &self.acceso, &self.servidor);
+                    self.mal(codigo, &motivo);
                     respuesta.esperar = Some((self.espera(&problema), motivo));
                     return respuesta;
                 }
@@ -175,17 +181,25 @@ impl Destino for Envio {
         if respuesta.apartadas == 0 {
             self.rechazando = false;
         }
-        let frase = format!(
-            "Lote escrito en {} ms: {}.",
-            inicio.elapsed().as_millis(),
-            contar(respuesta.escritas as u64, "punto", "puntos")
+        let puntos = contar(respuesta.escritas as u64, "punto", "puntos");
+        (self.avisos)(
+            Nivel::Detalle,
+            &format!("Lote escrito en {} ms: {puntos}.", inicio.elapsed().as_millis()),
         );
-        (self.avisos)(Nivel::Detalle, &frase);
         respuesta
     }
 }
 
-/// Separa las `n` primeras líneas de las `total` que hay en `texto`.
-fn cortar(texto: &[u8], n: usize, total: usize) -> (&[u8], &[u8]) {
-    if n >= total { (texto, &[]) } else { texto.split_at(bytes_de_lineas(texto, n)) }
+/// Separa de `texto` las primeras líneas: `max_lineas` y `max_bytes` como mucho, y una al menos.
+fn cortar(texto: &[u8], max_lineas: usize, max_bytes: usize) -> (usize, &[u8], &[u8]) {
+    let (mut lineas, mut bytes) = (0, 0);
+    for linea in texto.split_inclusive(|b| *b == b'\n') {
+        if lineas > 0 && (lineas == max_lineas || bytes + linea.len() > max_bytes) {
+            break;
+        }
+        lineas += 1;
+        bytes += linea.len();
+    }
+    let (trozo, despues) = texto.split_at(bytes);
+    (lineas, trozo, despues)
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::buffer::{Buffer, Lote};
 use super::destino::{Destino, Respuesta};
 use super::lineas;
+use crate::avisos::{Avisos, Nivel};
 use crate::fallo::causa;
 
 /// Cuándo se vuelve a probar si el disco falla.
@@ -25,6 +26,8 @@ pub struct Fichero {
 /// El fichero como destino: asegura lo escrito.
 pub struct Asegurar {
     fichero: File,
+    avisos: Avisos,
+    fallando: bool,
 }
 
 /// Abre el fichero (lo crea si falta) y corta la última línea si quedó rota.
@@ -33,10 +36,11 @@ pub struct Asegurar {
 ///
 /// # Errors
 /// Los del sistema: permisos, disco lleno, carpeta que no existe.
-pub fn abrir(ruta: &Path) -> io::Result<(Fichero, Asegurar, u64)> {
+pub fn abrir(ruta: &Path, avisos: Avisos) -> io::Result<(Fichero, Asegurar, u64)> {
     let mut fichero = lineas::abrir(ruta)?;
     let cortados = con_candado(&mut fichero, lineas::cortar_linea_rota)?;
-    let asegurar = Asegurar { fichero: fichero.try_clone()? };
+    // Abierto otra vez, no clonado: un clon compartiría el candado.
+    let asegurar = Asegurar { fichero: lineas::abrir(ruta)?, avisos, fallando: false };
     Ok((Fichero { fichero, sin_asegurar: 0 }, asegurar, cortados))
 }
 
@@ -72,11 +76,21 @@ impl Buffer for Fichero {
 impl Destino for Asegurar {
     /// El lote solo trae texto si esperaba en memoria porque no cabía en el disco.
     fn enviar(&mut self, lote: &Lote) -> Respuesta {
-        let escrito = con_candado(&mut self.fichero, |f| lineas::anadir(f, &lote.texto));
+        let escrito = match lote.texto.is_empty() {
+            true => Ok(()),
+            false => con_candado(&mut self.fichero, |f| lineas::anadir(f, &lote.texto)),
+        };
         match escrito.and_then(|()| self.fichero.sync_data()) {
-            Ok(()) => Respuesta { escritas: lote.lineas, ..Respuesta::default() },
+            Ok(()) => {
+                self.fallando = false;
+                Respuesta { escritas: lote.lineas, ..Respuesta::default() }
+            }
             Err(error) => {
-                let motivo = format!("no se puede escribir en el fichero: {}", causa(&error));
+                let motivo = format!("no se puede asegurar el fichero en el disco: {}", causa(&error));
+                if !self.fallando {
+                    (self.avisos)(Nivel::Aviso, &format!("{motivo}. Se vuelve a intentar solo."));
+                    self.fallando = true;
+                }
                 Respuesta { esperar: Some((OTRO_INTENTO, motivo)), ..Respuesta::default() }
             }
         }

@@ -4,34 +4,35 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Abre (o crea) un fichero para leerlo y añadirle líneas al final.
+/// Abre (o crea) un fichero para leerlo y añadirle líneas.
+///
+/// No en modo «append»: en Windows, un fichero abierto así ni se puede recortar ni bloquear.
 ///
 /// # Errors
 /// Los del sistema: permisos, disco lleno, carpeta que no existe.
 pub fn abrir(ruta: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).read(true).open(ruta)
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).open(ruta)
 }
 
-/// Añade una línea entera o nada: si solo cabe un trozo, lo recorta antes de devolver el error.
+/// Añade `texto` entero al final, o nada: si solo cabe un trozo, lo recorta y devuelve el error.
 ///
 /// # Errors
 /// Los del sistema; el más normal, disco lleno.
-pub fn anadir(fichero: &mut File, linea: &[u8]) -> io::Result<()> {
-    let mut escritos = 0;
-    while escritos < linea.len() {
-        match fichero.write(&linea[escritos..]) {
-            Ok(n) if n > 0 => escritos += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            fallo => {
-                if escritos > 0 {
-                    let final_actual = fichero.metadata()?.len();
-                    fichero.set_len(final_actual - escritos as u64)?;
-                }
-                return Err(fallo.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
-            }
-        }
-    }
-    Ok(())
+pub fn anadir(fichero: &mut File, texto: &[u8]) -> io::Result<()> {
+    let fin = fichero.seek(SeekFrom::End(0))?;
+    anadir_en(fichero, fin, texto)
+}
+
+/// Lo mismo, cuando se sabe que el fichero acaba en el byte `fin`.
+///
+/// # Errors
+/// Los de [`anadir`].
+pub fn anadir_en(fichero: &mut File, fin: u64, texto: &[u8]) -> io::Result<()> {
+    fichero.seek(SeekFrom::Start(fin))?;
+    fichero.write_all(texto).inspect_err(|_| {
+        // Si tampoco se puede recortar, queda una línea a medias: se corta al abrir el fichero.
+        let _ = fichero.set_len(fin);
+    })
 }
 
 /// Quita la última línea si no acaba en `\n` (un apagón a mitad de escritura).

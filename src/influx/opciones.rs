@@ -28,6 +28,13 @@ pub struct WriteOptions {
     pub max_close_wait: Duration,
 }
 
+impl WriteOptions {
+    /// Cuánto falta para el próximo vaciado: `flush_interval` y un azar (entre 0 y 1) de `jitter_interval`.
+    pub fn intervalo(&self, azar: f64) -> Duration {
+        self.flush_interval.saturating_add(self.jitter_interval.mul_f64(azar))
+    }
+}
+
 impl Default for WriteOptions {
     fn default() -> Self {
         WriteOptions {

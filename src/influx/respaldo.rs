@@ -17,6 +17,7 @@ pub struct ConRespaldo<B> {
     que: String,
     avisos: Avisos,
     estado: Estado,
+    ilegible: bool,
     perdidas: u64,
     _carpeta: Carpeta, // reservada mientras el buffer viva
 }
@@ -32,16 +33,33 @@ impl<B: Buffer> ConRespaldo<B> {
     /// `que` nombra el fichero o la carpeta en los avisos.
     pub fn new(disco: B, que: String, carpeta: Carpeta, avisos: Avisos) -> Self {
         let memoria = EnMemoria::new(MAX_EN_MEMORIA);
-        ConRespaldo { disco, memoria, que, avisos, estado: Estado::Disco, perdidas: 0, _carpeta: carpeta }
+        ConRespaldo {
+            disco,
+            memoria,
+            que,
+            avisos,
+            estado: Estado::Disco,
+            ilegible: false,
+            perdidas: 0,
+            _carpeta: carpeta,
+        }
     }
 
-    /// Pasa a disco lo que esperaba en memoria y, detrás, la línea nueva.
-    fn al_disco(&mut self, linea: &str) -> io::Result<()> {
+    /// Pasa a disco lo que esperaba en memoria.
+    fn rescatar(&mut self) -> io::Result<()> {
         while let Some(primera) = self.memoria.primera() {
             self.disco.anotar(primera)?;
             self.memoria.sacar();
         }
-        self.disco.anotar(linea)
+        Ok(())
+    }
+
+    fn recuperado(&mut self) {
+        let frase = format!(
+            "Ya se puede escribir otra vez en {}; lo que esperaba en memoria está a salvo.",
+            self.que
+        );
+        self.cambiar(Estado::Disco, Nivel::Info, &frase);
     }
 
     fn cambiar(&mut self, nuevo: Estado, nivel: Nivel, frase: &str) {
@@ -54,12 +72,8 @@ impl<B: Buffer> ConRespaldo<B> {
 
 impl<B: Buffer> Buffer for ConRespaldo<B> {
     fn anotar(&mut self, linea: &str) -> io::Result<()> {
-        let Err(fallo) = self.al_disco(linea) else {
-            let frase = format!(
-                "Ya se puede escribir otra vez en {}; lo que esperaba en memoria está a salvo.",
-                self.que
-            );
-            self.cambiar(Estado::Disco, Nivel::Info, &frase);
+        let Err(fallo) = self.rescatar().and_then(|()| self.disco.anotar(linea)) else {
+            self.recuperado();
             return Ok(());
         };
         let causa = causa(&fallo);
@@ -85,7 +99,21 @@ impl<B: Buffer> Buffer for ConRespaldo<B> {
     }
 
     fn lote(&mut self, max: usize) -> io::Result<Lote> {
-        if self.disco.pendientes() > 0 { self.disco.lote(max) } else { self.memoria.lote(max) }
+        // Puede que ya haya sitio y no vuelva a haber otra línea: es el momento de probar.
+        if self.memoria.pendientes() > 0 && self.rescatar().is_ok() {
+            self.recuperado();
+        }
+        if self.disco.pendientes() == 0 {
+            return self.memoria.lote(max);
+        }
+        let lote = self.disco.lote(max);
+        if let (Err(error), false) = (&lote, self.ilegible) {
+            let frase =
+                format!("No se puede leer {} ({}): lo que espera ahí no se envía.", self.que, causa(error));
+            (self.avisos)(Nivel::Aviso, &frase);
+        }
+        self.ilegible = lote.is_err();
+        lote
     }
 
     fn quitar(&mut self, lote: &Lote, n: usize) {

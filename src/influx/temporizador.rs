@@ -24,7 +24,6 @@ pub(super) struct Temporizador {
     pub(super) estado: Arc<Mutex<Estado>>,
     pub(super) destino: Box<dyn Destino>,
     pub(super) opciones: WriteOptions,
-    pub(super) batch_size: usize,
 }
 
 impl Temporizador {
@@ -32,18 +31,18 @@ impl Temporizador {
     pub(super) fn bucle(mut self, ordenes: &Receiver<Orden>) {
         self.destino.saludar();
         let mut castigado = false; // el destino ha pedido esperar
-        let mut despertador = dentro_de(self.intervalo());
+        let mut despertador = dentro_de(self.opciones.intervalo(fastrand::f64()));
         loop {
             let plazo = despertador.saturating_duration_since(Instant::now());
             let orden = ordenes.recv_timeout(plazo);
             let pendientes = candado(&self.estado).buffer.pendientes();
             let espera = match orden {
                 Ok(Orden::Lleno) if castigado => continue,
-                Ok(Orden::Lleno) => self.enviar(pendientes - pendientes % self.batch_size),
+                Ok(Orden::Lleno) => self.enviar(pendientes - pendientes % self.opciones.batch_size),
                 _ => self.enviar(pendientes),
             };
             castigado = espera.is_some();
-            despertador = dentro_de(espera.unwrap_or_else(|| self.intervalo()));
+            despertador = dentro_de(espera.unwrap_or_else(|| self.opciones.intervalo(fastrand::f64())));
             match orden {
                 Ok(Orden::Lleno) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Orden::Vaciar(aviso)) => {
@@ -66,7 +65,7 @@ impl Temporizador {
                 if estado.abandonado {
                     return None;
                 }
-                match estado.buffer.lote(faltan.min(self.batch_size)) {
+                match estado.buffer.lote(faltan.min(self.opciones.batch_size)) {
                     Ok(lote) => lote,
                     Err(error) => {
                         estado.motivo = Some(format!("el buffer no se puede leer: {}", causa(&error)));
@@ -92,10 +91,6 @@ impl Temporizador {
             faltan = faltan.saturating_sub(lote.lineas);
         }
         None
-    }
-
-    fn intervalo(&self) -> Duration {
-        self.opciones.flush_interval.saturating_add(self.opciones.jitter_interval.mul_f64(fastrand::f64()))
     }
 }
 

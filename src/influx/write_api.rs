@@ -60,8 +60,9 @@ impl WriteApi {
             abandonado: false,
         }));
         let (ordenes, recibidas) = mpsc::channel();
-        let (max_close_wait, batch_size) = (opciones.max_close_wait, opciones.batch_size.max(1));
-        let temporizador = Temporizador { estado: Arc::clone(&estado), destino, opciones, batch_size };
+        let opciones = WriteOptions { batch_size: opciones.batch_size.max(1), ..opciones };
+        let (max_close_wait, batch_size) = (opciones.max_close_wait, opciones.batch_size);
+        let temporizador = Temporizador { estado: Arc::clone(&estado), destino, opciones };
         let hilo = thread::Builder::new()
             .name("temporizador".to_owned())
             .spawn(move || temporizador.bucle(&recibidas))?;

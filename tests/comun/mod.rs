@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use practicas_iabd06::avisos::Avisos;
 
@@ -95,6 +95,18 @@ impl ServidorFalso {
                 return peticion;
             }
         }
+    }
+}
+
+/// Escucha en una dirección que acaba de quedar libre; si otra prueba la ha cogido, espera su turno.
+pub fn escuchar_en(direccion: SocketAddr) -> TcpListener {
+    let hasta = Instant::now() + PACIENCIA;
+    loop {
+        match TcpListener::bind(direccion) {
+            Ok(escucha) => return escucha,
+            Err(error) => assert!(Instant::now() < hasta, "{direccion}: {error}"),
+        }
+        thread::yield_now();
     }
 }
 
