@@ -1,12 +1,12 @@
 //! El hilo temporizador de [`WriteApi`](super::WriteApi): vacía el buffer cada `flush_interval`.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::buffer::Buffer;
 use super::destino::Destino;
 use super::opciones::WriteOptions;
-use super::write_api::{Estado, candado};
 use crate::fallo::causa;
 
 /// Lo que se le puede pedir al hilo. `Sender` es por donde avisa de que ha acabado.
@@ -17,6 +17,23 @@ pub(super) enum Orden {
     Vaciar(Sender<()>),
     /// Envía ya todo lo que haya y termina.
     Cerrar(Sender<()>),
+}
+
+/// Lo que comparten quien escribe y el hilo.
+pub(super) struct Estado {
+    pub(super) buffer: Box<dyn Buffer>,
+    pub(super) linea: String,  // se reutiliza en cada write(), para no pedir memoria
+    pub(super) ultimo_ns: i64, // el último instante que ha puesto write()
+    pub(super) enviados: u64,
+    pub(super) apartados: u64,
+    pub(super) motivo: Option<String>,
+    pub(super) abandonado: bool, // close() se cansó de esperar
+}
+
+/// Coge el candado del estado.
+pub(super) fn candado(estado: &Mutex<Estado>) -> MutexGuard<'_, Estado> {
+    // Si otro hilo murió con el candado puesto, las cuentas siguen siendo válidas.
+    estado.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lo que el hilo necesita.

@@ -10,7 +10,7 @@
 
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,7 +18,7 @@ use super::buffer::Buffer;
 use super::destino::{Destino, Resumen, WriteError};
 use super::opciones::WriteOptions;
 use super::punto::{Point, instante};
-use super::temporizador::{Orden, Temporizador};
+use super::temporizador::{Estado, Orden, Temporizador, candado};
 
 /// Escribe puntos por lotes. Se cierra con [`WriteApi::close`]; usarlo después no compila.
 pub struct WriteApi {
@@ -27,17 +27,6 @@ pub struct WriteApi {
     hilo: Option<JoinHandle<()>>,
     max_close_wait: Duration,
     batch_size: usize,
-}
-
-/// Lo que comparten quien escribe y el hilo temporizador.
-pub(super) struct Estado {
-    pub(super) buffer: Box<dyn Buffer>,
-    pub(super) enviados: u64,
-    pub(super) apartados: u64,
-    pub(super) motivo: Option<String>,
-    pub(super) abandonado: bool, // close() se cansó de esperar
-    linea: String,               // se reutiliza en cada write(), para no pedir memoria
-    ultimo_ns: i64,              // el último instante que se ha puesto aquí
 }
 
 impl WriteApi {
@@ -152,11 +141,6 @@ impl Drop for WriteApi {
     fn drop(&mut self) {
         self.cerrar();
     }
-}
-
-pub(super) fn candado(estado: &Mutex<Estado>) -> MutexGuard<'_, Estado> {
-    // Si otro hilo murió con el candado puesto, las cuentas siguen siendo válidas.
-    estado.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn ahora_ns() -> i64 {
