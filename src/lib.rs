@@ -2,6 +2,8 @@
 //!
 //! - [`sistema`]: las métricas de esta máquina (psutil en Rust).
 //! - [`influx`]: el punto, su línea, `WriteApi` y el camino hasta InfluxDB.
+//! - [`simulador`], [`mensaje`], [`kpis`]: los servidores simulados, el mensaje de Kafka y el agregador
+//!   de la segunda práctica.
 //! - [`config`], [`ritmo`], [`parada`], [`pantalla`], [`avisos`], [`fallo`]: opciones, reloj,
 //!   Ctrl-C, terminal, avisos y códigos de salida.
 //!
@@ -15,7 +17,10 @@ pub mod avisos;
 pub mod config;
 pub mod fallo;
 pub mod influx;
+pub mod kpis;
+pub mod mensaje;
 pub mod pantalla;
 pub mod parada;
 pub mod ritmo;
+pub mod simulador;
 pub mod sistema;

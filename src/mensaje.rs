@@ -1,0 +1,149 @@
+//! El mensaje que viaja por Kafka: aquí se escribe y aquí se lee, y en ningún otro sitio.
+//!
+//! Es el formato del curso:
+//!
+//! ```json
+//! {"server_id":"web01","timestamp_utc":"2026-04-18T14:48:18.009002+00:00",
+//!  "metrics":{"cpu_percent":64.4,"memory_percent":37.13,"disk_io_mbps":27.54,"network_mbps":16.74,"error_count":0},
+//!  "message_uuid":"8c5f0c2e-3b0e-4a53-9a39-1f6f5b1a7c11"}
+//! ```
+
+use std::fmt::Write;
+
+use serde_json::{Map, Number, Value};
+use time::OffsetDateTime;
+
+/// Las métricas que un servidor manda en cada mensaje.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metricas {
+    /// Uso de CPU, en %.
+    pub cpu_percent: f64,
+    /// Uso de memoria, en %.
+    pub memory_percent: f64,
+    /// Lectura y escritura en disco, en MB por segundo.
+    pub disk_io_mbps: f64,
+    /// Tráfico de red, en MB por segundo.
+    pub network_mbps: f64,
+    /// Errores desde el mensaje anterior.
+    pub error_count: i64,
+}
+
+/// Un mensaje por enviar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mensaje<'a> {
+    /// Quién lo manda. Es también la clave con la que Kafka elige partición.
+    pub server_id: &'a str,
+    /// Cuándo, en UTC.
+    pub timestamp_utc: OffsetDateTime,
+    /// Lo medido.
+    pub metrics: Metricas,
+    /// Los 128 bits de un UUID aleatorio; los de versión y variante se ponen al escribirlo.
+    pub uuid: u128,
+}
+
+/// Un mensaje recibido: todos sus campos, como vinieron, y las métricas ya comprobadas.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leido {
+    /// El documento entero, con sus campos en su orden.
+    pub campos: Map<String, Value>,
+    /// Las métricas de `metrics`.
+    pub metricas: Metricas,
+}
+
+impl Mensaje<'_> {
+    /// Añade a `salida` el mensaje en JSON.
+    pub fn escribir_json(&self, salida: &mut String) {
+        let Metricas { cpu_percent, memory_percent, disk_io_mbps, network_mbps, error_count } = self.metrics;
+        salida.push_str(r#"{"server_id":"#);
+        salida.push_str(&Value::from(self.server_id).to_string());
+        salida.push_str(r#","timestamp_utc":""#);
+        escribir_instante(self.timestamp_utc, salida);
+        let metricas = [
+            (r#"","metrics":{"cpu_percent":"#, cpu_percent),
+            (r#","memory_percent":"#, memory_percent),
+            (r#","disk_io_mbps":"#, disk_io_mbps),
+            (r#","network_mbps":"#, network_mbps),
+        ];
+        for (clave, valor) in metricas {
+            salida.push_str(clave);
+            match Number::from_f64(valor) {
+                Some(numero) => _ = write!(salida, "{numero}"), // escribir en un String no falla
+                None => salida.push_str("null"),
+            }
+        }
+        let _ = write!(salida, r#","error_count":{error_count}}},"message_uuid":""#);
+        escribir_uuid(self.uuid, salida);
+        salida.push_str("\"}");
+    }
+}
+
+/// Lee un mensaje. Admite enteros donde suele haber decimales, campos de más y cualquier orden.
+///
+/// # Errors
+/// La razón por la que no cuenta para los KPIs, en español: no es JSON, falta una métrica o no es un
+/// número.
+pub fn leer(bytes: &[u8]) -> Result<Leido, String> {
+    let valor: Value = serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        serde_json::error::Category::Eof => "el JSON está cortado".to_owned(),
+        _ => format!("no es JSON válido (columna {})", error.column()),
+    })?;
+    let Value::Object(campos) = valor else { return Err("no es un objeto JSON".to_owned()) };
+    let metrics = match campos.get("metrics") {
+        Some(Value::Object(metrics)) => metrics,
+        Some(_) => return Err("metrics no es un objeto".to_owned()),
+        None => return Err("falta metrics".to_owned()),
+    };
+    let metricas = Metricas {
+        cpu_percent: numero(metrics, "cpu_percent")?,
+        memory_percent: numero(metrics, "memory_percent")?,
+        disk_io_mbps: numero(metrics, "disk_io_mbps")?,
+        network_mbps: numero(metrics, "network_mbps")?,
+        error_count: entero(metrics, "error_count")?,
+    };
+    Ok(Leido { campos, metricas })
+}
+
+fn numero(metrics: &Map<String, Value>, nombre: &str) -> Result<f64, String> {
+    match metrics.get(nombre) {
+        None => Err(format!("falta metrics.{nombre}")),
+        Some(valor) => valor.as_f64().ok_or_else(|| format!("metrics.{nombre} no es un número")),
+    }
+}
+
+/// Un entero, o un decimal sin decimales (`2.0`), que es como lo escriben algunas bibliotecas.
+fn entero(metrics: &Map<String, Value>, nombre: &str) -> Result<i64, String> {
+    if let Some(entero) = metrics.get(nombre).and_then(Value::as_i64) {
+        return Ok(entero);
+    }
+    // Por encima de 2^53 un f64 ya no distingue un entero del siguiente.
+    let exacto = |x: &f64| x.fract() == 0.0 && x.abs() < 9_007_199_254_740_992.0;
+    let numero = numero(metrics, nombre)?;
+    Some(numero).filter(exacto).map(|x| x as i64).ok_or_else(|| format!("metrics.{nombre} no es un entero"))
+}
+
+/// `2026-04-18T14:48:18.009002+00:00`, como `datetime.now(timezone.utc).isoformat()`.
+fn escribir_instante(instante: OffsetDateTime, salida: &mut String) {
+    let utc = instante.to_offset(time::UtcOffset::UTC);
+    let (fecha, (h, m, s, micros)) = (utc.date(), utc.to_hms_micro());
+    let _ = write!(
+        salida,
+        "{:04}-{:02}-{:02}T{h:02}:{m:02}:{s:02}.{micros:06}+00:00",
+        fecha.year(),
+        u8::from(fecha.month()),
+        fecha.day()
+    );
+}
+
+/// Un UUID versión 4 (RFC 9562): 122 bits al azar y seis fijos.
+fn escribir_uuid(azar: u128, salida: &mut String) {
+    let bits = azar & !(0xF << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let _ = write!(
+        salida,
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        bits >> 96,
+        bits >> 80 & 0xFFFF,
+        bits >> 64 & 0xFFFF,
+        bits >> 48 & 0xFFFF,
+        bits & 0xFFFF_FFFF_FFFF
+    );
+}
