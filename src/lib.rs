@@ -13,7 +13,9 @@
 // Nada que cause un usuario, una red o un disco acaba en un panic.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod almacen;
 pub mod avisos;
+pub mod broker;
 pub mod config;
 pub mod fallo;
 pub mod influx;

@@ -1,0 +1,78 @@
+//! El almacén de documentos, visto desde el consumidor: insertar en una colección sin repetir.
+//!
+//! Los motores son el embebido (SQLite) y MongoDB. Reintentar es cosa de quien los usa: tras un
+//! [`ErrorAlmacen::Pasajero`], la siguiente llamada vuelve a conectar si hace falta.
+
+#[cfg(feature = "embebido")]
+pub mod embebido;
+
+use std::fmt;
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+/// Colección de los mensajes en crudo.
+pub const CRUDOS: &str = "system_metrics_raw_iabd06";
+/// Colección de los KPIs.
+pub const KPIS: &str = "system_metrics_kpis_iabd06";
+/// Colección de los mensajes que no cuentan, con su razón.
+pub const DESCARTADOS: &str = "system_metrics_descartados_iabd06";
+
+/// Un documento por guardar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Documento {
+    /// Su `_id`: el mismo mensaje o la misma ventana dan siempre el mismo.
+    pub id: String,
+    /// Suma del mensaje del que sale. Distingue una repetición de otra historia del topic.
+    pub crc32: Option<u32>,
+    /// Los demás campos, en orden.
+    pub campos: Vec<(String, Dato)>,
+}
+
+/// El valor de un campo.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Dato {
+    /// Cualquier valor JSON.
+    Json(Value),
+    /// Una fecha (en MongoDB, de verdad; en el embebido, texto ISO 8601 en UTC).
+    Fecha(SystemTime),
+    /// Bytes tal cual.
+    Bytes(Vec<u8>),
+    /// Un documento dentro de otro.
+    Sub(Vec<(String, Dato)>),
+}
+
+/// Donde se guardan los documentos.
+pub trait Almacen: Send {
+    /// Guarda los documentos que no estén ya y devuelve cuántos eran nuevos. Uno que ya está se queda
+    /// como estaba.
+    ///
+    /// # Errors
+    /// [`ErrorAlmacen::OtraHistoria`] si un `_id` ya está con otro `kafka.crc32`; los demás, del motor.
+    fn insertar(&mut self, coleccion: &str, documentos: &[Documento]) -> Result<usize, ErrorAlmacen>;
+}
+
+/// Lo que puede ir mal con un almacén. La frase es para el usuario, sin punto final.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorAlmacen {
+    /// Se puede arreglar solo: se espera y se vuelve a llamar.
+    Pasajero(String),
+    /// Ya hay un documento con este `_id`, y es de otro mensaje.
+    OtraHistoria(String),
+    /// No se va a arreglar esperando.
+    Definitivo(String),
+}
+
+impl fmt::Display for ErrorAlmacen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ErrorAlmacen::Pasajero(frase) | ErrorAlmacen::Definitivo(frase) => f.write_str(frase),
+            ErrorAlmacen::OtraHistoria(id) => write!(
+                f,
+                "en la base de datos ya hay un {id} de otro mensaje: el topic se ha creado otra vez, o es de otro clúster. Usa otra MONGODB_DATABASE; no se ha sobrescrito nada"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ErrorAlmacen {}

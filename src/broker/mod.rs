@@ -1,0 +1,98 @@
+//! El broker, visto desde los programas: un [`Emisor`] para el productor y un [`Receptor`] para el
+//! consumidor. Los motores son el embebido (SQLite) y Kafka.
+//!
+//! Reintentar no es cosa de los motores: dicen qué ha fallado, y quien los usa espera y vuelve a
+//! llamar. Tras un [`ErrorBroker::Pasajero`], la siguiente llamada vuelve a conectar si hace falta.
+
+#[cfg(feature = "embebido")]
+pub mod embebido;
+
+use std::fmt;
+use std::time::Duration;
+
+/// El topic del ejercicio.
+pub const TOPIC: &str = "system-metrics-topic-iabd06";
+
+/// Un mensaje por enviar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PorEnviar {
+    /// Decide la partición: los mensajes de una clave van siempre a la misma.
+    pub clave: String,
+    /// El contenido.
+    pub valor: Vec<u8>,
+}
+
+/// Un mensaje recibido.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registro {
+    /// La partición.
+    pub particion: i32,
+    /// Su número dentro de la partición.
+    pub offset: i64,
+    /// La clave, si la tiene.
+    pub clave: Option<Vec<u8>>,
+    /// El contenido.
+    pub valor: Vec<u8>,
+}
+
+/// Quien manda mensajes a un topic.
+pub trait Emisor: Send {
+    /// Envía los mensajes, en orden. Cuando vuelve bien, los han confirmado todas las réplicas.
+    ///
+    /// # Errors
+    /// [`ErrorBroker`]. Entonces no se sabe cuáles han llegado: reenviarlos puede repetir alguno.
+    fn enviar(&mut self, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker>;
+}
+
+/// Quien recibe los mensajes de un topic, en nombre de un grupo.
+pub trait Receptor: Send {
+    /// Los siguientes mensajes, por orden en cada partición; ninguno si en `espera` no llega nada.
+    ///
+    /// Empieza por lo último confirmado del grupo y, si no hay nada confirmado, por el principio.
+    /// Tras un error vuelve a empezar por lo último confirmado.
+    ///
+    /// # Errors
+    /// [`ErrorBroker`]; es definitivo, con [`ErrorBroker::otra_historia`], si lo confirmado está más
+    /// allá del final del topic.
+    fn recibir(&mut self, espera: Duration) -> Result<Vec<Registro>, ErrorBroker>;
+
+    /// Confirma, por partición, el offset del siguiente mensaje por leer.
+    ///
+    /// # Errors
+    /// [`ErrorBroker`].
+    fn confirmar(&mut self, siguientes: &[(i32, i64)]) -> Result<(), ErrorBroker>;
+
+    /// Mensajes que hay en el topic después de los ya recibidos, entre todas las particiones.
+    ///
+    /// # Errors
+    /// [`ErrorBroker`].
+    fn atraso(&mut self) -> Result<u64, ErrorBroker>;
+}
+
+/// Lo que puede ir mal con un broker. La frase es para el usuario, sin punto final.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorBroker {
+    /// Se puede arreglar solo: se espera y se vuelve a llamar.
+    Pasajero(String),
+    /// No se va a arreglar esperando.
+    Definitivo(String),
+}
+
+impl ErrorBroker {
+    /// Lo confirmado o lo guardado es de otra historia de este topic: borrado y vuelto a crear, por ejemplo.
+    pub fn otra_historia(detalle: &str) -> Self {
+        ErrorBroker::Definitivo(format!(
+            "{detalle}: este topic ya no es el mismo (se ha borrado y creado otra vez, o es otro clúster). Usa otro --group-id y otra MONGODB_DATABASE"
+        ))
+    }
+}
+
+impl fmt::Display for ErrorBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ErrorBroker::Pasajero(frase) | ErrorBroker::Definitivo(frase) => f.write_str(frase),
+        }
+    }
+}
+
+impl std::error::Error for ErrorBroker {}
