@@ -17,10 +17,15 @@ pub mod almacen;
 pub mod avisos;
 pub mod broker;
 pub mod config;
+pub mod consumo;
+#[cfg(feature = "embebido")]
+pub mod embebido;
 pub mod fallo;
 pub mod influx;
+pub mod insistir;
 pub mod kpis;
 pub mod mensaje;
+pub mod motores;
 pub mod pantalla;
 pub mod parada;
 pub mod ritmo;

@@ -113,6 +113,26 @@ impl Pantalla {
         pantalla.escribir_viva(&linea);
     }
 
+    /// Cómo va el programa: en un terminal, la línea viva; en una tubería, una línea suelta.
+    pub fn progreso(&self, en_terminal: &str, en_tuberia: &str) {
+        let mut pantalla = self.candado();
+        if !pantalla.silencioso {
+            let linea = if pantalla.terminal { en_terminal } else { en_tuberia };
+            pantalla.escribir_viva(linea);
+        }
+    }
+
+    /// Una línea que se queda, por la salida normal.
+    pub fn dato(&self, linea: &str) {
+        let mut pantalla = self.candado();
+        if !pantalla.silencioso {
+            pantalla.borrar_viva();
+            if writeln!(io::stdout(), "{linea}").is_err() {
+                pantalla.parada.pedir();
+            }
+        }
+    }
+
     /// El resumen del final, en una línea.
     pub fn resumen(&self, lecturas: u64, resumen: &Resumen) {
         let Resumen { enviados, apartados, .. } = resumen;
@@ -185,7 +205,7 @@ impl Interior {
 }
 
 /// Diez casillas, llenas en proporción.
-fn barra(puntos: usize, capacidad: usize) -> String {
+pub fn barra(puntos: usize, capacidad: usize) -> String {
     const CASILLAS: usize = 10;
     let llenas = (puntos * CASILLAS).div_ceil(capacidad.max(1)).min(CASILLAS);
     format!("{}{}", "#".repeat(llenas), "·".repeat(CASILLAS - llenas))

@@ -5,11 +5,16 @@
 
 #[cfg(feature = "embebido")]
 pub mod embebido;
+pub mod mongodb;
 
 use std::fmt;
 use std::time::SystemTime;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::insistir::Reintentable;
 
 /// Colección de los mensajes en crudo.
 pub const CRUDOS: &str = "system_metrics_raw_iabd06";
@@ -63,6 +68,12 @@ pub enum ErrorAlmacen {
     Definitivo(String),
 }
 
+impl Reintentable for ErrorAlmacen {
+    fn es_pasajero(&self) -> bool {
+        matches!(self, ErrorAlmacen::Pasajero(_))
+    }
+}
+
 impl fmt::Display for ErrorAlmacen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -76,3 +87,31 @@ impl fmt::Display for ErrorAlmacen {
 }
 
 impl std::error::Error for ErrorAlmacen {}
+
+/// El documento en JSON, con su `_id` delante.
+pub fn a_json(documento: &Documento) -> Value {
+    let id = ("_id".to_owned(), Value::from(documento.id.as_str()));
+    let campos = documento.campos.iter().map(|(clave, dato)| (clave.clone(), valor(dato)));
+    Value::Object([id].into_iter().chain(campos).collect::<Map<_, _>>())
+}
+
+fn valor(dato: &Dato) -> Value {
+    match dato {
+        Dato::Json(valor) => valor.clone(),
+        Dato::Fecha(fecha) => Value::from(iso(*fecha)),
+        // Lo que es texto se guarda legible; lo que no, en hexadecimal.
+        Dato::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(texto) => Value::from(texto),
+            Err(_) => {
+                let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+                Value::Object(Map::from_iter([("$hex".to_owned(), Value::from(hex))]))
+            }
+        },
+        Dato::Sub(campos) => Value::Object(campos.iter().map(|(c, d)| (c.clone(), valor(d))).collect()),
+    }
+}
+
+/// Una fecha en UTC, como `2026-04-18T14:48:18.009002Z`.
+fn iso(fecha: SystemTime) -> String {
+    OffsetDateTime::from(fecha).format(&Rfc3339).unwrap_or_default()
+}

@@ -6,9 +6,12 @@
 
 #[cfg(feature = "embebido")]
 pub mod embebido;
+pub mod kafka;
 
 use std::fmt;
 use std::time::Duration;
+
+use crate::insistir::Reintentable;
 
 /// El topic del ejercicio.
 pub const TOPIC: &str = "system-metrics-topic-iabd06";
@@ -84,6 +87,12 @@ impl ErrorBroker {
         ErrorBroker::Definitivo(format!(
             "{detalle}: este topic ya no es el mismo (se ha borrado y creado otra vez, o es otro clúster). Usa otro --group-id y otra MONGODB_DATABASE"
         ))
+    }
+}
+
+impl Reintentable for ErrorBroker {
+    fn es_pasajero(&self) -> bool {
+        matches!(self, ErrorBroker::Pasajero(_))
     }
 }
 

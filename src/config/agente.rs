@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Opcion, Programa, Valores};
+use super::{GENERALES, Opcion, Programa, Valores, opcion};
 use crate::fallo::Fallo;
 use crate::influx::diario::Limites;
 use crate::influx::http::{Acceso, host_de};
@@ -31,59 +31,43 @@ pub struct Agente {
     pub salida: super::Salida,
 }
 
-const fn opcion(
-    nombre: &'static str,
-    valor: &'static str,
-    variable: &'static str,
-    ayuda: &'static str,
-) -> Opcion {
-    Opcion { nombre, corta: None, valor, variable, ayuda }
-}
+const PROPIAS: &[Opcion] = &[
+    opcion("host-id", "NOMBRE", "", "Tag host_id de los puntos [servidor_A]"),
+    opcion("entorno", "NOMBRE", "", "Tag entorno de los puntos [produccion]"),
+    opcion("intervalo", "TIEMPO", "", "Tiempo entre lecturas, de 200ms en adelante [1s]"),
+    opcion("lecturas", "N", "", "Acaba tras N lecturas [hasta Ctrl-C]"),
+    opcion("datos", "CARPETA", "", "Dónde guardar el diario o el fichero [datos]"),
+    opcion("url", "URL", "INFLUXDB_V2_URL", "InfluxDB 2 o 3: dirección del servidor"),
+    opcion(
+        "token",
+        "TOKEN",
+        "INFLUXDB_V2_TOKEN",
+        "Token (mejor en .env: aquí se ve en la lista de procesos)",
+    ),
+    opcion("org", "ORG", "INFLUXDB_V2_ORG", "Organización"),
+    opcion("bucket", "BUCKET", "INFLUXDB_BUCKET", "Bucket"),
+    opcion("v1-url", "URL", "INFLUXDB_V1_URL", "InfluxDB 1.x: dirección del servidor"),
+    opcion("v1-database", "BASE", "INFLUXDB_V1_DATABASE", "InfluxDB 1.x: base de datos"),
+    opcion("v1-user", "USUARIO", "INFLUXDB_V1_USER", "InfluxDB 1.x: usuario, si lo pide"),
+    opcion("v1-password", "CLAVE", "INFLUXDB_V1_PASSWORD", "InfluxDB 1.x: contraseña (mejor en .env)"),
+    opcion("batch-size", "N", "", "Puntos por lote [1000]"),
+    opcion("flush-interval", "TIEMPO", "", "Cada cuánto se vacía el buffer [10s]"),
+    opcion("jitter-interval", "TIEMPO", "", "Azar que se suma a flush-interval [0ms]"),
+    opcion("retry-interval", "TIEMPO", "", "Espera base tras un fallo [5s]"),
+    opcion("max-retries", "N", "", "Reintentos antes de dejar reposar un lote [5]"),
+    opcion("max-retry-delay", "TIEMPO", "", "Tope entre reintentos, y ritmo del reposo [125s]"),
+    opcion("max-retry-time", "TIEMPO", "", "Tiempo de reintentos antes del reposo [180s]"),
+    opcion("exponential-base", "N", "", "Base de la espera exponencial [2]"),
+    opcion("max-close-wait", "TIEMPO", "", "Lo más que espera close() al parar [5s]"),
+    opcion("diario-max", "MIB", "", "Tope del diario en disco, en MiB [64]"),
+];
 
 /// El programa y su ayuda.
 pub const PROGRAMA: Programa = Programa {
     nombre: "agente_monitoreo",
     resumen: "Lee CPU, RAM y disco de esta máquina y los escribe por lotes en InfluxDB (práctica PR0204).\n\
               Sin configurar nada, los escribe en datos/rendimiento_servidor.lp.",
-    opciones: &[
-        opcion("host-id", "NOMBRE", "", "Tag host_id de los puntos [servidor_A]"),
-        opcion("entorno", "NOMBRE", "", "Tag entorno de los puntos [produccion]"),
-        opcion("intervalo", "TIEMPO", "", "Tiempo entre lecturas, de 200ms en adelante [1s]"),
-        opcion("lecturas", "N", "", "Acaba tras N lecturas [hasta Ctrl-C]"),
-        opcion("datos", "CARPETA", "", "Dónde guardar el diario o el fichero [datos]"),
-        opcion("url", "URL", "INFLUXDB_V2_URL", "InfluxDB 2 o 3: dirección del servidor"),
-        opcion(
-            "token",
-            "TOKEN",
-            "INFLUXDB_V2_TOKEN",
-            "Token (mejor en .env: aquí se ve en la lista de procesos)",
-        ),
-        opcion("org", "ORG", "INFLUXDB_V2_ORG", "Organización"),
-        opcion("bucket", "BUCKET", "INFLUXDB_BUCKET", "Bucket"),
-        opcion("v1-url", "URL", "INFLUXDB_V1_URL", "InfluxDB 1.x: dirección del servidor"),
-        opcion("v1-database", "BASE", "INFLUXDB_V1_DATABASE", "InfluxDB 1.x: base de datos"),
-        opcion("v1-user", "USUARIO", "INFLUXDB_V1_USER", "InfluxDB 1.x: usuario, si lo pide"),
-        opcion("v1-password", "CLAVE", "INFLUXDB_V1_PASSWORD", "InfluxDB 1.x: contraseña (mejor en .env)"),
-        opcion("batch-size", "N", "", "Puntos por lote [1000]"),
-        opcion("flush-interval", "TIEMPO", "", "Cada cuánto se vacía el buffer [10s]"),
-        opcion("jitter-interval", "TIEMPO", "", "Azar que se suma a flush-interval [0ms]"),
-        opcion("retry-interval", "TIEMPO", "", "Espera base tras un fallo [5s]"),
-        opcion("max-retries", "N", "", "Reintentos antes de dejar reposar un lote [5]"),
-        opcion("max-retry-delay", "TIEMPO", "", "Tope entre reintentos, y ritmo del reposo [125s]"),
-        opcion("max-retry-time", "TIEMPO", "", "Tiempo de reintentos antes del reposo [180s]"),
-        opcion("exponential-base", "N", "", "Base de la espera exponencial [2]"),
-        opcion("max-close-wait", "TIEMPO", "", "Lo más que espera close() al parar [5s]"),
-        opcion("diario-max", "MIB", "", "Tope del diario en disco, en MiB [64]"),
-        opcion("silencioso", "", "", "Solo avisos y errores"),
-        Opcion {
-            nombre: "detalle",
-            corta: Some('v'),
-            valor: "",
-            variable: "",
-            ayuda: "Cuenta cada lote y cada reintento",
-        },
-        opcion("log", "FICHERO", "", "Añade los avisos, con hora y nivel, a un fichero"),
-    ],
+    opciones: &[PROPIAS, GENERALES],
     pie: "Las variables INFLUXDB_V2_URL, INFLUXDB_V2_TOKEN, INFLUXDB_V2_ORG e INFLUXDB_BUCKET (o INFLUXDB_V1_URL,\n\
           INFLUXDB_V1_DATABASE, INFLUXDB_V1_USER e INFLUXDB_V1_PASSWORD) se leen del entorno o de .env.\n\
           La guía paso a paso está en docs/01-agente-influxdb.md.",

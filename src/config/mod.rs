@@ -3,6 +3,7 @@
 //! Cada programa tiene una tabla de [`Opcion`]; de ella salen la lectura y la `--ayuda`.
 
 pub mod agente;
+pub mod tuberia;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -32,14 +33,36 @@ pub struct Opcion {
     pub ayuda: &'static str,
 }
 
+/// Las opciones que tienen todos los programas.
+pub const GENERALES: &[Opcion] = &[
+    opcion("silencioso", "", "", "Solo avisos y errores"),
+    Opcion {
+        nombre: "detalle",
+        corta: Some('v'),
+        valor: "",
+        variable: "",
+        ayuda: "Cuenta también los detalles",
+    },
+    opcion("log", "FICHERO", "", "Añade los avisos, con hora y nivel, a un fichero"),
+];
+
+const fn opcion(
+    nombre: &'static str,
+    valor: &'static str,
+    variable: &'static str,
+    ayuda: &'static str,
+) -> Opcion {
+    Opcion { nombre, corta: None, valor, variable, ayuda }
+}
+
 /// Un programa y sus opciones.
 pub struct Programa {
     /// El nombre del binario.
     pub nombre: &'static str,
     /// Qué hace, en una o dos líneas.
     pub resumen: &'static str,
-    /// Sus opciones, en el orden de la ayuda.
-    pub opciones: &'static [Opcion],
+    /// Sus opciones, por grupos, en el orden de la ayuda.
+    pub opciones: &'static [&'static [Opcion]],
     /// Lo que va tras las opciones en la ayuda.
     pub pie: &'static str,
 }
@@ -58,7 +81,7 @@ impl Valores {
     /// [`Fallo::Uso`] si algo no se entiende; [`Fallo::Informacion`] con `--ayuda` o `--version`.
     pub fn del_proceso(programa: &'static Programa) -> Result<Self, Fallo> {
         let mut variables = leer_dotenv(Path::new(".env"))?;
-        for opcion in programa.opciones.iter().filter(|o| !o.variable.is_empty()) {
+        for opcion in programa.todas().filter(|o| !o.variable.is_empty()) {
             // Una variable vacía es como si no estuviera.
             if let Some(valor) = std::env::var(opcion.variable).ok().filter(|v| !v.is_empty()) {
                 variables.insert(opcion.variable.to_owned(), valor);
@@ -81,8 +104,8 @@ impl Valores {
                     return Err(Fallo::Informacion(programa.ayuda()));
                 }
                 Arg::Long("version") | Arg::Short('V') => return Err(Fallo::Informacion(programa.version())),
-                Arg::Long(nombre) => programa.opciones.iter().find(|o| o.nombre == *nombre),
-                Arg::Short(letra) => programa.opciones.iter().find(|o| o.corta == Some(*letra)),
+                Arg::Long(nombre) => programa.todas().find(|o| o.nombre == *nombre),
+                Arg::Short(letra) => programa.todas().find(|o| o.corta == Some(*letra)),
                 Arg::Value(valor) => {
                     return Err(Fallo::Uso(format!(
                         "sobra «{}»: todo va con opciones",
@@ -158,7 +181,7 @@ impl Valores {
     }
 
     fn opcion(&self, nombre: &str) -> Option<&'static Opcion> {
-        self.programa.opciones.iter().find(|o| o.nombre == nombre)
+        self.programa.todas().find(|o| o.nombre == nombre)
     }
 }
 
@@ -184,6 +207,10 @@ impl Salida {
 }
 
 impl Programa {
+    fn todas(&self) -> impl Iterator<Item = &'static Opcion> {
+        self.opciones.iter().flat_map(|grupo| grupo.iter())
+    }
+
     fn version(&self) -> String {
         format!("{} {}", self.nombre, env!("CARGO_PKG_VERSION"))
     }
@@ -194,7 +221,7 @@ impl Programa {
             ("-h, --ayuda".to_owned(), "Enseña esta ayuda"),
             ("-V, --version".to_owned(), "Enseña la versión"),
         ];
-        let propias = self.opciones.iter().map(|o| (o.izquierda(), o.ayuda));
+        let propias = self.todas().map(|o| (o.izquierda(), o.ayuda));
         let filas: Vec<_> = propias.chain(fijas).collect();
         let ancho = filas.iter().map(|(izquierda, _)| izquierda.chars().count()).max().unwrap_or(0);
         for (izquierda, ayuda) in filas {
