@@ -1,0 +1,344 @@
+//! Productor y consumidor enteros, sobre el motor embebido.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+mod comun;
+use comun::EnMarcha;
+use practicas_iabd06::almacen::embebido::AlmacenEmbebido;
+use practicas_iabd06::almacen::{Almacen, CRUDOS, Dato, Documento, ErrorAlmacen, KPIS, a_json};
+use practicas_iabd06::broker::embebido::{EmisorEmbebido, ReceptorEmbebido};
+use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro, TOPIC};
+use practicas_iabd06::consumo::Consumo;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+fn programa(nombre: &str, carpeta: &Path, argumentos: &[&str]) -> Command {
+    let ruta = match nombre {
+        "productor" => env!("CARGO_BIN_EXE_productor_metrics_iabd06"),
+        _ => env!("CARGO_BIN_EXE_consumidor_metrics_iabd06"),
+    };
+    let mut orden = Command::new(ruta);
+    orden.current_dir(carpeta).args(argumentos).stdin(Stdio::null());
+    for variable in ["KAFKA_BOOTSTRAP_SERVERS", "IP_LOCAL", "MONGODB_URI", "MONGODB_DATABASE"] {
+        orden.env_remove(variable);
+    }
+    orden
+}
+
+fn correr(nombre: &str, carpeta: &Path, argumentos: &[&str]) -> Output {
+    programa(nombre, carpeta, argumentos).output().unwrap()
+}
+
+fn errores(salida: &Output) -> String {
+    String::from_utf8(salida.stderr.clone()).unwrap()
+}
+
+/// Los documentos de una colección, por su `_id`.
+fn documentos(carpeta: &Path, coleccion: &str) -> BTreeMap<String, Value> {
+    let conexion = Connection::open(carpeta.join("datos/motor.sqlite3")).unwrap();
+    let mut consulta = conexion.prepare(&format!("SELECT _id, documento FROM {coleccion}_iabd06")).unwrap();
+    let filas = consulta.query_map([], |f| Ok((f.get(0)?, f.get::<_, String>(1)?))).unwrap();
+    filas.map(Result::unwrap).map(|(id, texto)| (id, serde_json::from_str(&texto).unwrap())).collect()
+}
+
+/// Comprueba que los KPIs guardados son las ventanas exactas de `n` crudos, y que salen de ellos.
+fn comprobar_ventanas(carpeta: &Path, n: usize) -> (usize, usize) {
+    let (crudos, kpis) =
+        (documentos(carpeta, "system_metrics_raw"), documentos(carpeta, "system_metrics_kpis"));
+    let mut por_offset: Vec<_> = crudos.values().collect();
+    por_offset.sort_by_key(|d| d["kafka"]["offset"].as_i64());
+    let ventanas: Vec<_> = por_offset.chunks_exact(n).collect();
+    assert_eq!(kpis.len(), ventanas.len());
+    for ventana in ventanas {
+        let de = |i: usize| ventana[i]["kafka"]["offset"].as_i64().unwrap();
+        let kpi = &kpis[&format!("{TOPIC}#0#{}-{}", de(0), de(n - 1))];
+        let metrica = |m: &str| ventana.iter().map(|d| d["metrics"][m].as_f64().unwrap()).sum::<f64>();
+        for m in ["cpu_percent", "memory_percent", "disk_io_mbps", "network_mbps"] {
+            let promedio = kpi[format!("{m}_avg")].as_f64().unwrap();
+            assert!((promedio - metrica(m) / n as f64).abs() < 1e-9, "{m}: {promedio}");
+        }
+        assert_eq!(kpi["error_count_sum"].as_f64().unwrap(), metrica("error_count"));
+        assert_eq!((&kpi["num_mensajes"], &kpi["particion"]), (&json!(n), &json!(0)));
+        assert_eq!((&kpi["offset_inicio"], &kpi["offset_fin"]), (&json!(de(0)), &json!(de(n - 1))));
+    }
+    (crudos.len(), kpis.len())
+}
+
+#[test]
+fn nueve_rondas_dan_45_crudos_y_2_kpis_que_salen_de_ellos() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let salida = correr("productor", carpeta.path(), &["--rondas", "9", "--intervalo", "1ms"]);
+    assert_eq!(salida.status.code(), Some(0), "{}", errores(&salida));
+    assert!(errores(&salida).lines().next().unwrap().contains("Motor embebido en datos"));
+    assert!(errores(&salida).contains("9 rondas: 45 mensajes confirmados, 0 sin confirmar."));
+    let salida = correr("consumidor", carpeta.path(), &["--mensajes", "45"]);
+    assert_eq!(salida.status.code(), Some(0), "{}", errores(&salida));
+    assert!(errores(&salida).contains("ventana abierta: 5/20, se releerá"));
+    assert_eq!(comprobar_ventanas(carpeta.path(), 20), (45, 2));
+
+    // Cada KPI se enseña en JSON, tal como se ha guardado.
+    let normal = String::from_utf8(salida.stdout).unwrap();
+    let ensenados: Vec<Value> =
+        normal.lines().filter(|l| l.starts_with('{')).map(|l| serde_json::from_str(l).unwrap()).collect();
+    let guardados: Vec<Value> = documentos(carpeta.path(), "system_metrics_kpis").into_values().collect();
+    assert_eq!(ensenados, guardados);
+    let crudo = &documentos(carpeta.path(), "system_metrics_raw")[&format!("{TOPIC}#0#0")];
+    assert_eq!((&crudo["server_id"], &crudo["kafka"]["key"]), (&json!("web01"), &json!("web01")));
+    assert!(crudo["timestamp"].as_str().unwrap().starts_with("20") && crudo["kafka"]["crc32"].is_u64());
+}
+
+#[test]
+fn parado_en_el_mensaje_5_de_20_al_volver_la_ventana_es_la_misma() {
+    let carpeta = tempfile::tempdir().unwrap();
+    correr("productor", carpeta.path(), &["--rondas", "8", "--sin-pausa"]);
+    for mensajes in ["25", "1", "20"] {
+        // Lee 25 (0 a 24), y las demás veces relee desde el 20, que es lo confirmado.
+        let salida = correr("consumidor", carpeta.path(), &["--mensajes", mensajes]);
+        assert_eq!(salida.status.code(), Some(0), "{}", errores(&salida));
+    }
+    assert_eq!(comprobar_ventanas(carpeta.path(), 20), (40, 2));
+}
+
+#[test]
+fn mensajes_n_no_guarda_el_n_mas_1() {
+    let carpeta = tempfile::tempdir().unwrap();
+    correr("productor", carpeta.path(), &["--rondas", "4", "--sin-pausa"]);
+    correr("consumidor", carpeta.path(), &["--mensajes", "7", "--ventana", "3"]);
+    assert_eq!(comprobar_ventanas(carpeta.path(), 3), (7, 2));
+}
+
+#[test]
+#[cfg(unix)]
+fn matado_al_azar_mientras_se_produce_no_se_pierde_ni_se_repite_nada() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let produccion =
+        programa("productor", carpeta.path(), &["--rondas", "400", "--intervalo", "5ms", "--silencioso"]);
+    let mut produccion = { produccion }.spawn().unwrap();
+    for _ in 0..10 {
+        let mut orden = programa("consumidor", carpeta.path(), &[]);
+        let mut consumidor = EnMarcha(orden.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        consumidor.lecturas(fastrand::usize(1..20)); // líneas de su salida: el azar de cuándo muere
+        consumidor.senal("-KILL");
+    }
+    assert!(produccion.wait().unwrap().success());
+    let relee = (2_000 - confirmado(carpeta.path())).to_string();
+    let salida = correr("consumidor", carpeta.path(), &["--mensajes", &relee]);
+    assert_eq!(salida.status.code(), Some(0), "{}", errores(&salida));
+    assert_eq!(comprobar_ventanas(carpeta.path(), 20), (2_000, 100));
+}
+
+fn confirmado(carpeta: &Path) -> i64 {
+    let conexion = Connection::open(carpeta.join("datos/motor.sqlite3")).unwrap();
+    conexion.query_row("SELECT siguiente FROM grupos", [], |f| f.get(0)).unwrap_or(0)
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_guarda_lo_recibido_y_deja_la_ventana_abierta_sin_confirmar() {
+    let carpeta = tempfile::tempdir().unwrap();
+    correr("productor", carpeta.path(), &["--rondas", "5", "--sin-pausa"]);
+    for senal in ["-INT", "-TERM"] {
+        let mut orden = programa("consumidor", carpeta.path(), &[]);
+        let mut consumidor = EnMarcha(orden.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        consumidor.lecturas(1);
+        consumidor.senal(senal);
+        let (codigo, errores) = consumidor.fin();
+        assert_eq!(codigo, Some(0), "{errores}");
+        assert!(errores.contains("ventana abierta: 5/20, se releerá"), "{errores}");
+        assert_eq!(confirmado(carpeta.path()), 20);
+    }
+    assert_eq!(comprobar_ventanas(carpeta.path(), 20), (25, 1));
+}
+
+/// Manda estos contenidos tal cual.
+fn mandar(carpeta: &Path, contenidos: impl IntoIterator<Item = Vec<u8>>) {
+    let mensajes: Vec<_> =
+        contenidos.into_iter().map(|valor| PorEnviar { clave: "x".to_owned(), valor }).collect();
+    EmisorEmbebido::new(&carpeta.join("datos"), TOPIC).unwrap().enviar(&mensajes).unwrap();
+}
+
+fn bueno(n: u64) -> Vec<u8> {
+    json!({"server_id": "web01", "timestamp_utc": "2026-04-18T14:48:18.009002+00:00", "metrics": {
+        "cpu_percent": n, "memory_percent": 2.5, "disk_io_mbps": 3, "network_mbps": 4.5, "error_count": 1},
+        "_id": n, "kafka": "mío", "otro": {"ñ": "😀"}})
+    .to_string()
+    .into_bytes()
+}
+
+#[test]
+fn mil_mensajes_malformados_de_veinte_clases_se_descartan_y_los_buenos_cuentan() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let quitar = |campo: &str| {
+        let mut mensaje: Value = serde_json::from_slice(&bueno(1)).unwrap();
+        mensaje["metrics"].as_object_mut().unwrap().remove(campo);
+        mensaje.to_string().into_bytes()
+    };
+    let poner = |campo: &str, valor: Value| {
+        let mut mensaje: Value = serde_json::from_slice(&bueno(1)).unwrap();
+        mensaje["metrics"][campo] = valor;
+        mensaje.to_string().into_bytes()
+    };
+    let malos: Vec<Vec<u8>> = vec![
+        vec![],
+        b"hola".to_vec(),
+        b"\xff\xfe\x00".to_vec(),
+        bueno(1)[..40].to_vec(),
+        b"[]".to_vec(),
+        b"7".to_vec(),
+        b"null".to_vec(),
+        b"{}".to_vec(),
+        br#"{"metrics":null}"#.to_vec(),
+        quitar("cpu_percent"),
+        quitar("memory_percent"),
+        quitar("disk_io_mbps"),
+        quitar("network_mbps"),
+        quitar("error_count"),
+        poner("cpu_percent", json!("64.4")),
+        poner("memory_percent", json!(true)),
+        poner("disk_io_mbps", json!({})),
+        poner("network_mbps", json!(null)),
+        poner("error_count", json!(0.5)),
+        "[".repeat(5_000).into_bytes(),
+    ];
+    assert_eq!(malos.iter().collect::<BTreeSet<_>>().len(), 20);
+    let mezcla = (0..1_000).flat_map(|n| [malos[n % 20].clone(), bueno(n as u64)]);
+    mandar(carpeta.path(), mezcla);
+    let salida = correr("consumidor", carpeta.path(), &["--mensajes", "2000"]);
+    assert_eq!(salida.status.code(), Some(0), "{}", errores(&salida));
+    assert_eq!(comprobar_ventanas(carpeta.path(), 20), (1_000, 50));
+    let descartados = documentos(carpeta.path(), "system_metrics_descartados");
+    assert_eq!(descartados.len(), 1_000);
+    assert!(
+        descartados
+            .values()
+            .all(|d| !d["razon"].as_str().unwrap().is_empty() && d["kafka"]["offset"].is_i64())
+    );
+    assert_eq!(descartados[&format!("{TOPIC}#0#2")]["bytes"], "hola");
+    assert_eq!(descartados[&format!("{TOPIC}#0#4")]["bytes"], json!({"$hex": "fffe00"}));
+
+    // Un campo que choca con los nuestros se conserva, aparte.
+    let crudo = &documentos(carpeta.path(), "system_metrics_raw")[&format!("{TOPIC}#0#1")];
+    assert_eq!(crudo["original"], json!({"_id": 0, "kafka": "mío"}));
+    assert_eq!(crudo["otro"], json!({"ñ": "😀"}));
+}
+
+#[test]
+fn un_topic_creado_otra_vez_se_dice_y_no_se_sobrescribe_nada() {
+    let carpeta = tempfile::tempdir().unwrap();
+    mandar(carpeta.path(), (0..30).map(bueno));
+    correr("consumidor", carpeta.path(), &["--mensajes", "30"]);
+    let antes = documentos(carpeta.path(), "system_metrics_raw");
+
+    // Borrado y creado otra vez, más corto: lo confirmado (20) queda más allá del final.
+    let conexion = Connection::open(carpeta.path().join("datos/motor.sqlite3")).unwrap();
+    conexion.execute("DELETE FROM mensajes", []).unwrap();
+    mandar(carpeta.path(), (100..105).map(bueno));
+    let salida = correr("consumidor", carpeta.path(), &[]);
+    assert_eq!(salida.status.code(), Some(1));
+    assert!(errores(&salida).contains("iba por el offset 20") && errores(&salida).contains("--group-id"));
+
+    // Con otro grupo se lee desde el principio, y los mismos _id son ahora de otros mensajes.
+    let salida = correr("consumidor", carpeta.path(), &["--group-id", "otro"]);
+    assert_eq!(salida.status.code(), Some(1));
+    let frase = errores(&salida);
+    assert!(frase.contains(&format!("{TOPIC}#0#0")) && frase.contains("MONGODB_DATABASE"), "{frase}");
+    assert_eq!(documentos(carpeta.path(), "system_metrics_raw"), antes);
+}
+
+#[test]
+fn lo_que_se_usa_mal_se_dice_en_una_frase_y_acaba_con_2() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let casos: &[(&str, &[&str], &str)] = &[
+        ("productor", &["--rondas", "0"], "un entero de 1 en adelante"),
+        ("productor", &["--servidores", "2000000"], "no puede pasar de un millón"),
+        ("productor", &["--broker", "localhost:"], "se espera host:puerto"),
+        ("productor", &["--broker", ""], "el broker está vacío"),
+        ("productor", &["--mensajes", "3"], "no existe la opción"),
+        ("consumidor", &["--ventana", "0"], "un entero de 1 en adelante"),
+        ("consumidor", &["--group-id", ""], "--group-id no puede estar vacío"),
+        ("consumidor", &["--mongodb-database", "x"], "falta la conexión: MONGODB_URI"),
+    ];
+    for (nombre, argumentos, frase) in casos {
+        let salida = correr(nombre, carpeta.path(), argumentos);
+        assert_eq!(salida.status.code(), Some(2), "{argumentos:?}: {}", errores(&salida));
+        assert!(errores(&salida).contains(frase), "{argumentos:?}: {}", errores(&salida));
+    }
+}
+
+// --- las piezas, sin programas ------------------------------------------------------------------
+
+fn registro(particion: i32, offset: i64, valor: Vec<u8>) -> Registro {
+    Registro { particion, offset, clave: Some(b"web01".to_vec()), valor }
+}
+
+#[test]
+fn las_ventanas_son_por_particion_y_se_confirma_donde_no_hay_ninguna_abierta() {
+    let mut consumo = Consumo::new("t", 2);
+    let malo = || b"malo".to_vec();
+    let registros = [
+        registro(0, 10, bueno(1)),
+        registro(1, 5, malo()),    // sin ventana abierta: se confirma
+        registro(0, 11, bueno(3)), // cierra la ventana de la 0
+        registro(0, 12, malo()),   // sin ventana abierta: se confirma
+        registro(2, 0, bueno(1)),
+        registro(2, 1, malo()), // con la ventana abierta: no
+        registro(0, 13, bueno(5)),
+    ];
+    let tanda = consumo.procesar(&registros, UNIX_EPOCH);
+    assert_eq!((tanda.crudos.len(), tanda.descartados.len()), (4, 3));
+    assert_eq!(tanda.kpis.iter().map(|k| &*k.id).collect::<Vec<_>>(), ["t#0#10-11"]);
+    assert_eq!(tanda.confirmar, BTreeMap::from([(0, 13), (1, 6)]));
+    assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1), (2, 1)]);
+    consumo.olvidar_ventanas();
+    assert_eq!(consumo.abiertas().count(), 0);
+}
+
+#[test]
+fn releer_da_los_mismos_documentos_salvo_la_hora() {
+    let registros: Vec<_> = (0..5).map(|n| registro(0, n, bueno(n as u64))).collect();
+    let ids = |llegada: SystemTime| {
+        let tanda = Consumo::new("t", 3).procesar(&registros, llegada);
+        let todos = tanda.crudos.iter().chain(&tanda.kpis);
+        todos.map(|d| (d.id.clone(), d.crc32)).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(UNIX_EPOCH), ids(UNIX_EPOCH + Duration::from_secs(9)));
+}
+
+#[test]
+fn el_receptor_sigue_por_lo_confirmado_y_tras_un_error_vuelve_a_ello() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let nuevo = || ReceptorEmbebido::new(&carpeta.path().join("datos"), TOPIC, "g").unwrap();
+    let offsets = |receptor: &mut ReceptorEmbebido| {
+        receptor.recibir(Duration::ZERO).unwrap().iter().map(|r| r.offset).collect::<Vec<_>>()
+    };
+    mandar(carpeta.path(), (0..5).map(bueno));
+    let mut receptor = nuevo();
+    assert_eq!((receptor.atraso().unwrap(), offsets(&mut receptor)), (5, vec![0, 1, 2, 3, 4]));
+    assert_eq!((receptor.atraso().unwrap(), offsets(&mut receptor)), (0, vec![]));
+    receptor.confirmar(&[(0, 3)]).unwrap();
+    assert_eq!(offsets(&mut nuevo()), [3, 4]);
+    receptor.confirmar(&[(0, 9)]).unwrap();
+    assert!(matches!(nuevo().recibir(Duration::ZERO), Err(ErrorBroker::Definitivo(_))));
+}
+
+#[test]
+fn el_almacen_no_repite_no_sustituye_y_distingue_otra_historia() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let mut almacen = AlmacenEmbebido::new(carpeta.path()).unwrap();
+    let documento = |id: &str, crc32, n: u64| Documento {
+        id: id.to_owned(),
+        crc32,
+        campos: vec![("n".to_owned(), Dato::Json(n.into()))],
+    };
+    assert_eq!(almacen.insertar(CRUDOS, &[documento("a", Some(1), 1), documento("b", Some(2), 2)]), Ok(2));
+    assert_eq!(almacen.insertar(CRUDOS, &[documento("a", Some(1), 9), documento("c", Some(3), 3)]), Ok(1));
+    let otra = almacen.insertar(CRUDOS, &[documento("d", Some(4), 4), documento("b", Some(7), 2)]);
+    assert_eq!(otra, Err(ErrorAlmacen::OtraHistoria("b".to_owned())));
+    assert_eq!(almacen.insertar(KPIS, &[documento("k", None, 1)]), Ok(1));
+    assert_eq!(almacen.insertar(KPIS, &[documento("k", None, 2)]), Ok(0), "un KPI guardado se conserva");
+    assert_eq!(almacen.insertar(KPIS, &[]), Ok(0));
+    assert_eq!(a_json(&documento("a", None, 1)), json!({"_id": "a", "n": 1}));
+}
