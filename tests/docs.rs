@@ -17,7 +17,11 @@ use std::thread;
 use std::time::Duration;
 
 /// Los binarios que la documentación puede nombrar.
-const BINARIOS: &[(&str, &str)] = &[("agente_monitoreo", env!("CARGO_BIN_EXE_agente_monitoreo"))];
+const BINARIOS: &[(&str, &str)] = &[
+    ("agente_monitoreo", env!("CARGO_BIN_EXE_agente_monitoreo")),
+    ("productor_metrics_iabd06", env!("CARGO_BIN_EXE_productor_metrics_iabd06")),
+    ("consumidor_metrics_iabd06", env!("CARGO_BIN_EXE_consumidor_metrics_iabd06")),
+];
 
 /// Opciones de programas que no son nuestros: cargo, curl, influx y el instalador de macOS.
 const AJENAS: &str = "--bin --features --offline --data-binary --data-urlencode --proto --file --install";
