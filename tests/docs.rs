@@ -236,9 +236,15 @@ fn ejecutar(ordenes: &[Orden], carpeta: &Path) -> Vec<String> {
     for (variable, _) in std::env::vars().filter(|(v, _)| v.starts_with("INFLUXDB_")) {
         sh.env_remove(variable);
     }
+    let hijo = sh.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = hijo.id().to_string();
     let (hecho, espera) = mpsc::channel();
-    thread::spawn(move || hecho.send(sh.output()));
-    let salida = espera.recv_timeout(LIMITE).expect("una orden de la documentación no acaba").unwrap();
+    thread::spawn(move || hecho.send(hijo.wait_with_output()));
+    let Ok(salida) = espera.recv_timeout(LIMITE) else {
+        let _ = Command::new("kill").args(["-9", &pid]).status();
+        panic!("una orden de la documentación no acaba");
+    };
+    let salida = salida.unwrap();
     let (normal, de_sh) = (String::from_utf8_lossy(&salida.stdout), String::from_utf8_lossy(&salida.stderr));
 
     let mut fallos = Vec::new();
