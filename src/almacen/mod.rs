@@ -5,6 +5,7 @@
 
 #[cfg(feature = "embebido")]
 pub mod embebido;
+pub mod mongodb;
 
 use std::fmt;
 use std::time::SystemTime;
