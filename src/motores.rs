@@ -50,7 +50,8 @@ pub fn receptor(
                 Nivel::Info,
                 &format!("Los mensajes vienen de Kafka ({}), topic {TOPIC}.", brokers.join(", ")),
             );
-            Ok(Box::new(crate::broker::kafka::ReceptorKafka::new(brokers.clone(), TOPIC, grupo)))
+            let receptor = crate::broker::kafka::ReceptorKafka::new(brokers.clone(), TOPIC, grupo);
+            Ok(Box::new(receptor.con_avisos(avisos.clone())))
         }
     }
 }

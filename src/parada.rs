@@ -1,7 +1,9 @@
 //! Ctrl-C y SIGTERM: la primera vez se para con orden; la segunda, en el acto.
 
+use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Alguien ha pedido parar, o todavía no. Se puede clonar y repartir.
 #[derive(Clone, Default)]
@@ -24,6 +26,18 @@ impl Parada {
             otra.pedir();
         })?;
         Ok(parada)
+    }
+
+    /// Si a los `limite` de pedirse la parada el programa sigue (colgado de una red que no contesta), lo
+    /// acaba con código 0. Para programas que pueden acabar en cualquier punto sin perder nada.
+    pub fn limitar(&self, limite: Duration) {
+        let parada = self.clone();
+        thread::spawn(move || {
+            while !parada.esperar_hasta(Instant::now() + Duration::from_secs(3600)) {}
+            thread::sleep(limite);
+            let _ = writeln!(io::stderr(), "Parado sin esperar más: lo que no se ha confirmado se releerá.");
+            std::process::exit(0);
+        });
     }
 
     /// Pide parar.

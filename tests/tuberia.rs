@@ -153,6 +153,22 @@ fn ctrl_c_guarda_lo_recibido_y_deja_la_ventana_abierta_sin_confirmar() {
     assert_eq!(comprobar_ventanas(carpeta.path(), 20), (25, 1));
 }
 
+#[test]
+#[cfg(unix)]
+fn colgado_de_un_broker_mudo_ctrl_c_tambien_lo_para() {
+    let carpeta = tempfile::tempdir().unwrap();
+    for nombre in ["productor", "consumidor"] {
+        let mudo = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let direccion = mudo.local_addr().unwrap().to_string();
+        let mut orden = programa(nombre, carpeta.path(), &["--broker", &direccion]);
+        let programa = EnMarcha(orden.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        let _conexion = mudo.accept().unwrap(); // acepta y no contesta nunca
+        programa.senal("-INT");
+        let (codigo, errores) = programa.fin();
+        assert_eq!(codigo, Some(0), "{errores}");
+    }
+}
+
 /// Manda estos contenidos tal cual.
 fn mandar(carpeta: &Path, contenidos: impl IntoIterator<Item = Vec<u8>>) {
     let mensajes: Vec<_> =

@@ -21,6 +21,9 @@ use practicas_iabd06::parada::Parada;
 /// Lo que se espera a que llegue algo antes de mirar si hay que parar.
 const ESPERA: Duration = Duration::from_millis(500);
 
+/// Lo que se espera, tras Ctrl-C, a un servidor que no contesta.
+const LIMITE_PARADA: Duration = Duration::from_secs(4);
+
 fn main() -> ExitCode {
     salir(consumidor())
 }
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
 fn consumidor() -> Result<(), Fallo> {
     let config = Consumidor::leer()?;
     let parada = Parada::instalar()?; // Ctrl-C
+    parada.limitar(LIMITE_PARADA);
     let pantalla = Pantalla::new(&config.salida, &parada)?;
 
     // 1. Inicialización: de dónde se lee, dónde se guarda y las ventanas.

@@ -5,7 +5,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use practicas_iabd06::avisos::{Nivel, contar};
 use practicas_iabd06::broker::PorEnviar;
@@ -22,6 +22,9 @@ use time::OffsetDateTime;
 /// Mensajes que se envían y confirman juntos.
 const TANDA: usize = 1_000;
 
+/// Lo que se espera, tras Ctrl-C, a un broker que no contesta.
+const LIMITE_PARADA: Duration = Duration::from_secs(4);
+
 fn main() -> ExitCode {
     salir(productor())
 }
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
 fn productor() -> Result<(), Fallo> {
     let config = Productor::leer()?;
     let parada = Parada::instalar()?; // Ctrl-C
+    parada.limitar(LIMITE_PARADA);
     let pantalla = Pantalla::new(&config.salida, &parada)?;
 
     // 1. Inicialización: el broker y los servidores simulados.
