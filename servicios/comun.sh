@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Funciones comunes de servicios/instalar, servicios/arrancar y servicios/parar.
-# No se ejecuta: los tres guiones lo cargan con «source».
+# Funciones comunes de los guiones de servicios/.
+# No se ejecuta: los demás lo cargan con «source».
 # shellcheck disable=SC2034 # aquí hay variables que solo usan ellos
 
 SERVICIOS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -9,8 +9,11 @@ CACHE=${SERVICIOS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/practicas-iabd06}
 ESTADO=$SERVICIOS/.estado
 
 INFLUX_VERSION=2.7.12
+KAFKA_VERSION=3.9.1
+KAFKA34_VERSION=3.4.1
+KAFKA4_VERSION=4.1.0
 # Lo que arrancar y parar saben manejar; instalar conoce además «python».
-MOTORES=(influx influx1 victoria)
+MOTORES=(influx influx1 victoria kafka kafka34 kafka4 mongo)
 
 # Los mensajes van siempre a la salida de errores: la normal queda para los datos.
 decir() { printf '%s\n' "$*" >&2; }
@@ -29,20 +32,26 @@ esta_entre() {
   return 1
 }
 
-# Ruta del programa de cada motor.
+# Ruta del programa de cada motor. La de cada Kafka es un enlace a Java, junto a sus
+# .jar: si ese Java desaparece del sistema, el motor deja de estar instalado.
 programa_de() {
   case $1 in
     influx) echo "$CACHE/influxd-$INFLUX_VERSION/influxd" ;;
     influx1) echo "$CACHE/influxdb1/influxd" ;;
     victoria) echo "$CACHE/victoria-metrics/victoria-metrics" ;;
+    kafka) echo "$CACHE/kafka-$KAFKA_VERSION/java" ;;
+    kafka34) echo "$CACHE/kafka-$KAFKA34_VERSION/java" ;;
+    kafka4) echo "$CACHE/kafka-$KAFKA4_VERSION/java" ;;
+    mongo) echo "$CACHE/mongo/bin/python" ;; # el servidor está escrito en Python
     python) echo "$CACHE/python/bin/python" ;;
   esac
 }
 
 instalado() {
   [[ -x $(programa_de "$1") ]] || return 1
-  # El entorno de Python sirve solo si terminó de instalarse y con estas versiones.
-  [[ $1 != python ]] || cmp -s "$SERVICIOS/requisitos-python.txt" "$CACHE/python/instalado.txt"
+  # Un entorno de Python sirve solo si terminó de instalarse y con estas versiones.
+  [[ ! -e $SERVICIOS/requisitos-$1.txt ]] ||
+    cmp -s "$SERVICIOS/requisitos-$1.txt" "$CACHE/$1/instalado.txt"
 }
 
 # ¿Hay en la carpeta $1 un motor en marcha? El número de proceso guardado pudo
