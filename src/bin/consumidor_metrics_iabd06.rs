@@ -77,7 +77,9 @@ fn consumidor() -> Result<(), Fallo> {
             tablero.kpi(documento);
         }
         let abierta = consumo.abiertas().map(|(_, mensajes)| mensajes).sum();
-        tablero.tanda(&registros, cuentas, (abierta, config.ventana), || receptor.atraso().ok());
+        tablero.tanda(&registros, cuentas, (abierta, config.ventana), || {
+            receptor.atraso().inspect_err(|_| consumo.olvidar_ventanas()).ok()
+        });
     }
 
     // 3. Cierre: la ventana abierta no se confirma, y la próxima vez se relee entera.

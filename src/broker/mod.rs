@@ -79,7 +79,7 @@ pub trait Receptor: Send {
     /// Mensajes que hay en el topic después de los ya recibidos, entre todas las particiones.
     ///
     /// # Errors
-    /// [`ErrorBroker`].
+    /// [`ErrorBroker`]. Como en [`recibir`](Self::recibir), después se vuelve a lo último confirmado.
     fn atraso(&mut self) -> Result<u64, ErrorBroker>;
 }
 
