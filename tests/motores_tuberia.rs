@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 mod comun;
 #[path = "comun/motores.rs"]
@@ -135,13 +135,16 @@ fn matado_al_azar_con_el_broker_y_la_base_yendo_y_viniendo_no_se_pierde_ni_se_re
 
     // Uno último, con calma, hasta que estén todos; los que ya se confirmaron no se vuelven a leer.
     let mut orden = programa("consumidor", carpeta.path(), &[&kafka, &mongo], &[]);
-    let ultimo = EnMarcha(orden.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    let hasta = std::time::Instant::now() + Duration::from_secs(60);
-    while documentos(&mongo, CRUDOS).len() + documentos(&mongo, DESCARTADOS).len() < total
-        || documentos(&mongo, KPIS).len() < total / 20
-    {
-        assert!(std::time::Instant::now() < hasta, "no llegan todos");
+    let ultimo = EnMarcha(orden.stdout(Stdio::null()).spawn().unwrap());
+    let cuantos = || [CRUDOS, DESCARTADOS, KPIS].map(|coleccion| documentos(&mongo, coleccion).len());
+    let (mut antes, mut quieto) = (cuantos(), Instant::now());
+    while antes[0] + antes[1] < total || antes[2] < total / 20 {
+        assert!(quieto.elapsed() < Duration::from_secs(60), "no llegan todos: {antes:?} de {total}");
         thread::sleep(Duration::from_millis(200));
+        let ahora = cuantos();
+        if ahora != antes {
+            (antes, quieto) = (ahora, Instant::now());
+        }
     }
     ultimo.senal("-INT");
     assert_eq!(comprobar_ventanas(&mongo), (total, total / 20));

@@ -41,6 +41,8 @@ const LIMITE_MAYORIA: Duration = Duration::from_secs(10);
 const MAX_TROZO: usize = 8 << 20;
 /// Documentos por trozo.
 const MAX_DOCUMENTOS: usize = 10_000;
+/// Documentos que se comparan de una vez con los guardados.
+const MAX_COMPARADOS: usize = 100;
 /// Lo que ocupa como mucho un documento en MongoDB.
 const MAX_DOCUMENTO: usize = 16 << 20;
 /// Niveles que admite MongoDB en un documento.
@@ -257,15 +259,21 @@ impl AlmacenMongo {
         })
     }
 
-    /// Los que ya estaban han de ser del mismo mensaje.
+    /// Los que ya estaban han de ser del mismo mensaje. De pocos en pocos, que un servidor lento no
+    /// acabaría a tiempo con miles.
     fn comparar(
         &mut self,
         coleccion: &str,
         repetidos: &[(&Documento, IndexedWriteError)],
     ) -> Result<(), ErrorAlmacen> {
-        if repetidos.is_empty() {
-            return Ok(());
-        }
+        repetidos.chunks(MAX_COMPARADOS).try_for_each(|trozo| self.comparar_trozo(coleccion, trozo))
+    }
+
+    fn comparar_trozo(
+        &mut self,
+        coleccion: &str,
+        repetidos: &[(&Documento, IndexedWriteError)],
+    ) -> Result<(), ErrorAlmacen> {
         let ids: Vec<_> = repetidos.iter().map(|(documento, _)| documento.id.clone()).collect();
         let nombre = coleccion.to_owned();
         let guardados: HashMap<String, Option<i64>> =
