@@ -184,24 +184,30 @@ fn los_dos_productores_y_los_dos_consumidores_dan_los_mismos_documentos() {
     );
     let raros: u64 = administrar(&kafka, &mandar).parse().unwrap();
 
-    // Cada consumidor, con su grupo y su base de datos, y parado a la mitad.
-    type Hacer = fn(&str, &Path, &[&str]) -> Command;
-    for (base, hacer) in [("de_rust", programa as Hacer), ("de_python", guion)] {
+    // Con cada consumidor, y empezando con uno y siguiendo con el otro: su grupo, su base de datos y dos
+    // paradas en medio.
+    let en_rust = programa as fn(&str, &Path, &[&str]) -> Command;
+    let turnos =
+        [("de_rust", [en_rust; 3]), ("de_python", [guion; 3]), ("a_medias", [en_rust, guion, en_rust])];
+    for (base, consumidores) in turnos {
         assert_eq!(faltan(&kafka, TOPIC, base), 160 + raros);
-        for mensajes in [70, 1, 0] {
-            let mensajes = if mensajes == 0 { faltan(&kafka, TOPIC, base) } else { mensajes };
-            let argumentos = ["--group-id", base, "--mensajes", &mensajes.to_string()];
-            let mut orden = con(hacer("consumidor", carpeta.path(), &argumentos), &[&kafka, &mongo]);
+        for (i, consumidor) in consumidores.into_iter().enumerate() {
+            let mensajes = [70, 1, faltan(&kafka, TOPIC, base)][i].to_string();
+            let argumentos = ["--group-id", base, "--mensajes", &mensajes];
+            let mut orden = con(consumidor("consumidor", carpeta.path(), &argumentos), &[&kafka, &mongo]);
             orden.env("MONGODB_DATABASE", base);
             correr(orden, 0);
         }
     }
     for (coleccion, minimo) in [(CRUDOS, 169), (KPIS, 6), (DESCARTADOS, 21)] {
-        let [rust, python] = ["de_rust", "de_python"].map(|base| documentos(&mongo, base, coleccion));
+        let rust = documentos(&mongo, "de_rust", coleccion);
         assert!(rust.len() >= minimo, "{coleccion}: {}", rust.len());
-        for (rust, python) in rust.iter().zip(&python) {
-            assert_eq!(sin_horas(rust), sin_horas(python));
+        for base in ["de_python", "a_medias"] {
+            let otros = documentos(&mongo, base, coleccion);
+            for (rust, otro) in rust.iter().zip(&otros) {
+                assert_eq!(sin_horas(rust), sin_horas(otro), "{base}");
+            }
+            assert_eq!(rust.len(), otros.len(), "{coleccion} en {base}");
         }
-        assert_eq!(rust.len(), python.len(), "{coleccion}");
     }
 }

@@ -201,6 +201,7 @@ def main():
             "auto.offset.reset": "earliest",  # un grupo nuevo empieza por el principio
             "enable.auto.commit": False,  # se confirma a mano, donde se cierra una ventana
             "allow.auto.create.topics": True,
+            "reconnect.backoff.ms": 1000,  # con el broker caído, menos intentos
         }
     )
     agregadores = {}
@@ -247,7 +248,9 @@ def main():
             total_descartados += len(descartados)
             total_kpis += len(kpis)
             for kpi in kpis:
-                print(json.dumps(kpi, default=datetime.isoformat))
+                # Se guarda sin redondear y se enseña con dos decimales.
+                corto = {c: round(v, 2) if isinstance(v, float) else v for c, v in kpi.items()}
+                print(json.dumps(corto, default=datetime.isoformat))
             if recibidos:
                 abierta = sum(agregador.mensajes for agregador in agregadores.values())
                 print(f"{len(recibidos)} mensajes  ventana {abierta}/{VENTANA}", flush=True)

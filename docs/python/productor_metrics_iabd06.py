@@ -52,6 +52,7 @@ def main():
             "enable.idempotence": True,
             # Con el broker caído se insiste sin límite: por defecto, a los 5 minutos se tiran.
             "delivery.timeout.ms": 0,
+            "reconnect.backoff.ms": 1000,  # y menos a menudo, que cada intento sale en pantalla
         }
     )
     rondas = confirmados = 0
