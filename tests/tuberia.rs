@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 mod comun;
-use comun::EnMarcha;
+use comun::{EnMarcha, programa};
 use practicas_iabd06::almacen::embebido::AlmacenEmbebido;
 use practicas_iabd06::almacen::{Almacen, CRUDOS, Dato, Documento, ErrorAlmacen, KPIS, a_json};
 use practicas_iabd06::broker::embebido::{EmisorEmbebido, ReceptorEmbebido};
@@ -14,19 +14,6 @@ use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registr
 use practicas_iabd06::consumo::Consumo;
 use rusqlite::Connection;
 use serde_json::{Value, json};
-
-fn programa(nombre: &str, carpeta: &Path, argumentos: &[&str]) -> Command {
-    let ruta = match nombre {
-        "productor" => env!("CARGO_BIN_EXE_productor_metrics_iabd06"),
-        _ => env!("CARGO_BIN_EXE_consumidor_metrics_iabd06"),
-    };
-    let mut orden = Command::new(ruta);
-    orden.current_dir(carpeta).args(argumentos).stdin(Stdio::null());
-    for variable in ["KAFKA_BOOTSTRAP_SERVERS", "IP_LOCAL", "MONGODB_URI", "MONGODB_DATABASE"] {
-        orden.env_remove(variable);
-    }
-    orden
-}
 
 fn correr(nombre: &str, carpeta: &Path, argumentos: &[&str]) -> Output {
     programa(nombre, carpeta, argumentos).output().unwrap()
