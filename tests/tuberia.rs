@@ -359,3 +359,23 @@ fn el_almacen_no_repite_no_sustituye_y_distingue_otra_historia() {
     assert_eq!(almacen.insertar(KPIS, &[]), Ok(0));
     assert_eq!(a_json(&documento("a", None, 1)), json!({"_id": "a", "n": 1}));
 }
+
+#[test]
+fn si_hay_un_kafka_a_mano_el_motor_embebido_dice_como_usarlo() {
+    // Si el puerto ya está ocupado, algo responde en él, que es lo que hace falta.
+    let _a_mano = std::net::TcpListener::bind("127.0.0.1:29092");
+    let carpeta = tempfile::tempdir().unwrap();
+    let salida = correr("productor", carpeta.path(), &["--rondas", "1"]);
+    assert!(errores(&salida).contains("responde algo: para usarlo, --broker localhost:29092"), "{salida:?}");
+}
+
+#[test]
+fn una_carpeta_que_no_vale_se_dice_y_se_pide_otra() {
+    let carpeta = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(carpeta.path().join("datos/motor.sqlite3")).unwrap();
+    for nombre in ["productor", "consumidor"] {
+        let salida = correr(nombre, carpeta.path(), &[]);
+        assert_eq!(salida.status.code(), Some(1), "{salida:?}");
+        assert!(errores(&salida).contains("elige otra carpeta con --datos"), "{salida:?}");
+    }
+}
