@@ -4,6 +4,7 @@
 //! - [`influx`]: el punto, su línea, `WriteApi` y el camino hasta InfluxDB.
 //! - [`simulador`], [`mensaje`], [`kpis`]: los servidores simulados, el mensaje de Kafka y el agregador
 //!   de la segunda práctica.
+//! - `panel`: la página en la que se ve lo que guardan los demás.
 //! - [`config`], [`ritmo`], [`parada`], [`pantalla`], [`avisos`], [`fallo`]: opciones, reloj,
 //!   Ctrl-C, terminal, avisos y códigos de salida.
 //!
@@ -26,6 +27,8 @@ pub mod insistir;
 pub mod kpis;
 pub mod mensaje;
 pub mod motores;
+#[cfg(feature = "panel")]
+pub mod panel;
 pub mod pantalla;
 pub mod parada;
 pub mod ritmo;
