@@ -4,27 +4,26 @@ use super::{CAMPOS, MEDIDA, Punto};
 
 /// El `host_id` y lo medido. Nada si la línea está mal, es de otra medida o no trae ningún campo nuestro.
 pub fn leer(linea: &[u8]) -> Option<(String, Punto)> {
-    let (serie, resto) = partir(linea, b' ')?;
-    let (fields, ns) = partir(resto, b' ')?;
+    let (serie, resto) = partir(linea, b' ', Comillas::SonLetras)?;
+    let (mut fields, ns) = partir(resto, b' ', Comillas::Cuentan)?;
     let ns: i64 = std::str::from_utf8(ns).ok()?.trim().parse().ok()?;
-    let (medida, mut tags) = partir(serie, b',')?;
+    let (medida, mut tags) = partir(serie, b',', Comillas::SonLetras)?;
     if medida != MEDIDA.as_bytes() {
         return None;
     }
     let mut host = None;
     while !tags.is_empty() {
-        let (tag, resto) = partir(tags, b',').unwrap_or((tags, b""));
-        let (clave, valor) = partir(tag, b'=')?;
+        let (tag, resto) = partir(tags, b',', Comillas::SonLetras).unwrap_or((tags, b""));
+        let (clave, valor) = partir(tag, b'=', Comillas::SonLetras)?;
         if clave == b"host_id" {
             host = Some(sin_barras(valor));
         }
         tags = resto;
     }
     let mut valores = [None; 3];
-    let mut fields = fields;
     while !fields.is_empty() {
-        let (field, resto) = partir(fields, b',').unwrap_or((fields, b""));
-        let (clave, valor) = partir(field, b'=')?;
+        let (field, resto) = partir(fields, b',', Comillas::Cuentan).unwrap_or((fields, b""));
+        let (clave, valor) = partir(field, b'=', Comillas::Cuentan)?;
         if let Some(i) = CAMPOS.iter().position(|c| c.as_bytes() == clave) {
             *valores.get_mut(i)? = numero(valor);
         }
@@ -34,19 +33,21 @@ pub fn leer(linea: &[u8]) -> Option<(String, Punto)> {
     Some((host?, punto)).filter(|_| valores.iter().any(Option::is_some))
 }
 
-/// Parte por el primer `separador` que no esté escapado ni entre comillas.
-fn partir(texto: &[u8], separador: u8) -> Option<(&[u8], &[u8])> {
-    let (mut i, mut entre_comillas) = (0, false);
+/// Lo que es una comilla: en los tags, una letra más; en los fields, donde empieza y acaba un texto.
+#[derive(Clone, Copy, PartialEq)]
+enum Comillas {
+    SonLetras,
+    Cuentan,
+}
+
+/// Parte por el primer `separador` que no esté escapado ni dentro de un texto.
+fn partir(texto: &[u8], separador: u8, comillas: Comillas) -> Option<(&[u8], &[u8])> {
+    let (mut i, mut dentro) = (0, false);
     while let Some(byte) = texto.get(i) {
         match byte {
             b'\\' => i += 1, // lo que sigue no separa
-            // Una comilla solo abre un texto donde empieza el valor de un field.
-            b'"' if entre_comillas || i.checked_sub(1).and_then(|a| texto.get(a)) == Some(&b'=') => {
-                entre_comillas = !entre_comillas;
-            }
-            byte if *byte == separador && !entre_comillas => {
-                return Some((texto.get(..i)?, texto.get(i + 1..)?));
-            }
+            b'"' if comillas == Comillas::Cuentan => dentro = !dentro,
+            byte if *byte == separador && !dentro => return Some((texto.get(..i)?, texto.get(i + 1..)?)),
             _ => {}
         }
         i += 1;
