@@ -72,7 +72,11 @@ impl ClienteConsulta {
     /// La frase de una contestación mala, sin punto final. `no_sabe` es lo que se dice si el servidor no
     /// entiende la consulta.
     pub fn frase(&self, contestacion: &Contestacion, no_sabe: &str) -> String {
-        let (url, nombre) = (&self.url, self.nombre());
+        let url = &self.url;
+        let nombre = match self.acceso {
+            Acceso::V2 { .. } => "InfluxDB",
+            Acceso::V1 { .. } => "InfluxDB 1.x",
+        };
         match contestacion {
             Contestacion::SinConexion(causa) | Contestacion::Cortada(causa) => {
                 format!("{nombre} no responde en {url} ({causa})")
@@ -83,34 +87,17 @@ impl ClienteConsulta {
                     "{nombre} no deja leer {lugar} con esas credenciales (403: {palabras}); dales permiso de lectura"
                 )
             }
-            // Un 404 que no habla del bucket es de otro servidor, que no tiene esa dirección.
-            Contestacion::SinAcceso(404, palabras)
-                if !palabras.contains("bucket") && !palabras.contains("organization") =>
-            {
-                format!("{no_sabe} ({url} contesta 404: {palabras})")
-            }
-            Contestacion::Otro(codigo, palabras) if *codigo < 500 => {
-                format!("{no_sabe} ({url} contesta {codigo}: {palabras})")
-            }
-            Contestacion::Rechazado(codigo, palabras) => {
+            // InfluxDB dice de varias formas que no encuentra algo; lo demás es de otro servidor.
+            Contestacion::SinAcceso(codigo @ 404, palabras)
+            | Contestacion::Rechazado(codigo, palabras)
+            | Contestacion::Otro(codigo @ ..500, palabras) => {
+                if palabras.contains("bucket") || palabras.contains("organization") {
+                    let falta = Contestacion::SinAcceso(*codigo, palabras.clone());
+                    return frases::frase(&falta, &self.acceso, &format!("{nombre} ({url})")).1;
+                }
                 format!("{no_sabe} ({url} contesta {codigo}: {palabras})")
             }
             otra => frases::frase(otra, &self.acceso, &format!("{nombre} ({url})")).1,
-        }
-    }
-
-    fn nombre(&self) -> &'static str {
-        match self.acceso {
-            Acceso::V2 { .. } => "InfluxDB",
-            Acceso::V1 { .. } => "InfluxDB 1.x",
-        }
-    }
-
-    /// El bucket o la base de datos.
-    pub fn lugar(&self) -> String {
-        match &self.acceso {
-            Acceso::V2 { bucket, .. } => format!("el bucket «{bucket}»"),
-            Acceso::V1 { database, .. } => format!("la base de datos «{database}»"),
         }
     }
 }
