@@ -82,7 +82,10 @@ impl ClienteConsulta {
                 format!("{nombre} no responde en {url} ({causa})")
             }
             Contestacion::SinAcceso(403, palabras) => {
-                let lugar = self.lugar();
+                let lugar = match &self.acceso {
+                    Acceso::V2 { bucket, .. } => format!("el bucket «{bucket}»"),
+                    Acceso::V1 { database, .. } => format!("la base de datos «{database}»"),
+                };
                 format!(
                     "{nombre} no deja leer {lugar} con esas credenciales (403: {palabras}); dales permiso de lectura"
                 )
