@@ -1,10 +1,9 @@
 //! El panel entero sobre el fichero del agente y el motor embebido.
 
 use std::fs::{self, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,7 +13,6 @@ mod comun;
 #[path = "comun/panel.rs"]
 mod panel;
 
-use comun::PACIENCIA;
 use panel::{Panel, correr, numeros, programa};
 use practicas_iabd06::broker::embebido::EmisorEmbebido;
 use practicas_iabd06::broker::{Emisor, PorEnviar, TOPIC};
@@ -546,10 +544,10 @@ fn quien_no_se_lleva_la_contestacion_no_para_a_los_demas() {
 #[cfg(unix)]
 fn ctrl_c_acaba_bien_aunque_haya_alguien_mirando() {
     let carpeta = tempfile::tempdir().unwrap();
-    let Panel { proceso, direccion } = Panel::lanzar(carpeta.path());
+    let Panel { mut proceso, direccion, .. } = Panel::lanzar(carpeta.path());
     let _conexion = TcpStream::connect(direccion).unwrap();
     proceso.senal("-INT");
-    assert_eq!(proceso.fin().0, Some(0));
+    assert_eq!(proceso.0.wait().unwrap().code(), Some(0));
 }
 
 #[test]
@@ -574,16 +572,12 @@ fn el_puerto_pedido_es_ese_o_un_error_y_sin_pedirlo_el_siguiente_libre() {
 fn abrirse_a_la_red_y_no_poder_abrir_el_navegador_se_dicen() {
     let carpeta = tempfile::tempdir().unwrap();
     let mut orden = programa(PANEL, carpeta.path(), &["--puerto", "0", "--escuchar", "0.0.0.0", "--abrir"]);
-    orden.env("PATH", "/no-existe").stderr(Stdio::piped());
+    orden.env("PATH", "/no-existe");
     let mut panel = Panel::esperar(&mut orden);
     assert_eq!(panel.get("/").0, 200);
-    let mut resto = panel.proceso.0.stderr.take().unwrap();
-    let mut dicho = String::new();
-    let limite = Instant::now() + PACIENCIA;
-    while !(dicho.contains("puede ver la página") && dicho.contains("no se puede abrir el navegador")) {
-        let mut trozo = [0; 512];
-        let n = resto.read(&mut trozo).unwrap();
-        dicho += &String::from_utf8_lossy(&trozo[..n]);
-        assert!(n > 0 && Instant::now() < limite, "{dicho}");
+    for pista in ["puede ver la página: http://", "no se puede abrir el navegador"] {
+        let mut linea = String::new();
+        panel.dicho.read_line(&mut linea).unwrap();
+        assert!(linea.starts_with("aviso: ") && linea.contains(pista), "{linea}");
     }
 }

@@ -1,10 +1,10 @@
 //! El panel en marcha, y un cliente HTTP de andar por casa.
 #![allow(dead_code)] // cada prueba usa una parte
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,7 @@ pub fn correr(ruta: &str, carpeta: &Path, argumentos: &[&str]) {
 pub struct Panel {
     pub proceso: EnMarcha,
     pub direccion: SocketAddr,
+    pub dicho: BufReader<ChildStderr>,
 }
 
 impl Panel {
@@ -47,12 +48,12 @@ impl Panel {
     pub fn esperar(orden: &mut Command) -> Self {
         let hijo = orden.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut proceso = EnMarcha(hijo);
-        // De letra en letra: lo que venga detrás se queda para quien lo quiera leer.
-        let letras = proceso.0.stderr.as_mut().unwrap().bytes().map(Result::unwrap);
-        let linea = String::from_utf8(letras.take_while(|b| *b != b'\n').collect()).unwrap();
+        let mut dicho = BufReader::new(proceso.0.stderr.take().unwrap());
+        let mut linea = String::new();
+        dicho.read_line(&mut linea).unwrap();
         let direccion = linea.strip_prefix("Panel en http://").and_then(|l| l.split(' ').next());
         let direccion = direccion.unwrap_or_else(|| panic!("el panel dice: {linea}")).parse().unwrap();
-        Panel { proceso, direccion }
+        Panel { proceso, direccion, dicho }
     }
 
     /// Manda esto tal cual y devuelve todo lo que se contesta hasta que se cierra.

@@ -19,7 +19,11 @@ use crate::almacen::mongodb::AlmacenMongo;
 use crate::almacen::{self, CRUDOS, DESCARTADOS, ErrorAlmacen};
 
 /// Lo que puede tardar una lectura entera.
-const LIMITE: Duration = Duration::from_secs(20);
+const LIMITE: Duration = Duration::from_secs(30);
+/// Mensajes de la primera lectura: el clúster gratuito de Atlas, o la red del centro, tardan con más.
+const PRIMEROS: usize = 5_000;
+/// Las ventanas más antiguas que se enseñan.
+const SEMANA: i64 = 7 * 24 * 3_600_000;
 /// Cuánto antes de lo último visto se vuelve a mirar, en milisegundos.
 const MARGEN: i64 = 2_000;
 
@@ -38,13 +42,16 @@ struct Marca {
     vistos: HashMap<String, i64>,
 }
 
-/// Una colección: su nombre, la fecha por la que va, los campos que hacen falta y cuántos se leen.
+/// Una colección, y lo que se lee de ella.
 struct Coleccion {
     nombre: &'static str,
-    fecha: &'static [&'static str],
-    campos: &'static [&'static str],
-    max: usize,
+    fecha: &'static [&'static str], // el campo que dice cuándo llegó cada documento
+    campos: &'static [&'static str], // los que hacen falta; ninguno, todos
+    desde: Option<i64>,             // lo más antiguo que interesa: hace cuántos milisegundos
+    max: [usize; 2],                // cuántos documentos, la primera vez y las demás
 }
+
+type Leidos = (Vec<RawDocumentBuf>, bool);
 
 const LLEGADA: &[&str] = &["kafka", "recibido_en"];
 
@@ -53,14 +60,22 @@ const COLECCIONES: [Coleccion; 3] = [
         nombre: CRUDOS,
         fecha: LLEGADA,
         campos: &["server_id", "timestamp", "metrics", "kafka"],
-        max: MAX_LECTURA,
+        desde: None,
+        max: [PRIMEROS, MAX_LECTURA],
     },
-    Coleccion { nombre: almacen::KPIS, fecha: &["ventana_fin"], campos: &[], max: MAX_LECTURA },
+    Coleccion {
+        nombre: almacen::KPIS,
+        fecha: &["ventana_fin"],
+        campos: &[],
+        desde: Some(SEMANA),
+        max: [MAX_LECTURA; 2],
+    },
     Coleccion {
         nombre: DESCARTADOS,
         fecha: LLEGADA,
         campos: &["razon", "bytes", "kafka"],
-        max: MAX_DESCARTADOS,
+        desde: None,
+        max: [MAX_DESCARTADOS; 2],
     },
 ];
 
@@ -76,10 +91,10 @@ impl DocumentosMongo {
     }
 
     /// Cuántos documentos hay y, de las colecciones con más que la última vez, los nuevos.
-    fn nuevos(&mut self) -> Result<([u64; 3], [Vec<RawDocumentBuf>; 3]), ErrorAlmacen> {
+    fn nuevos(&mut self) -> Result<([u64; 3], [Leidos; 3]), ErrorAlmacen> {
         let (antes, fechas) = (self.totales, self.marcas.each_ref().map(|marca| marca.fecha));
         self.mongo.hacer(Instant::now() + LIMITE, move |base| {
-            let (mut totales, mut documentos) = ([0; 3], [const { Vec::new() }; 3]);
+            let (mut totales, mut documentos) = ([0; 3], <[Leidos; 3]>::default());
             // Por su orden: los crudos se guardan antes que su ventana.
             for (i, coleccion) in COLECCIONES.iter().enumerate() {
                 let (total, nuevos) = (&mut totales[i], &mut documentos[i]);
@@ -94,10 +109,15 @@ impl DocumentosMongo {
     }
 }
 
-/// Los documentos desde esa fecha, del más nuevo al más antiguo.
-fn buscar(base: &Database, coleccion: &Coleccion, desde: Option<i64>) -> Result<Vec<RawDocumentBuf>, Error> {
+/// Los documentos desde esa fecha, del más nuevo al más antiguo, y si detrás de ellos puede haber más.
+fn buscar(base: &Database, coleccion: &Coleccion, desde: Option<i64>) -> Result<Leidos, Error> {
     let fecha = coleccion.fecha.join(".");
-    let filtro = desde.map_or_else(Document::new, |t| doc! { &fecha: { "$gte": DateTime::from_millis(t) } });
+    let primera = coleccion.desde.map(|hace| DateTime::now().timestamp_millis() - hace);
+    let filtro = match desde.or(primera) {
+        Some(t) => doc! { &fecha: { "$gte": DateTime::from_millis(t) } },
+        None => Document::new(),
+    };
+    let max = if desde.is_none() { coleccion.max[0] } else { coleccion.max[1] };
     let campos: Document = coleccion.campos.iter().map(|campo| ((*campo).to_owned(), 1.into())).collect();
     // Sin interpretar: con Document, un campo «$date» de un mensaje sería un error.
     let encontrados = base
@@ -105,7 +125,7 @@ fn buscar(base: &Database, coleccion: &Coleccion, desde: Option<i64>) -> Result<
         .find(filtro)
         .sort(doc! { &fecha: -1 })
         .projection(campos)
-        .limit(i64::try_from(coleccion.max).unwrap_or(i64::MAX))
+        .limit(i64::try_from(max).unwrap_or(i64::MAX))
         .run()?;
     let (mut documentos, mut bytes) = (Vec::new(), 0);
     for documento in encontrados {
@@ -116,7 +136,8 @@ fn buscar(base: &Database, coleccion: &Coleccion, desde: Option<i64>) -> Result<
             break;
         }
     }
-    Ok(documentos)
+    let al_tope = documentos.len() == max || bytes > MAX_BYTES;
+    Ok((documentos, al_tope))
 }
 
 impl Documentos for DocumentosMongo {
@@ -133,34 +154,34 @@ impl Documentos for DocumentosMongo {
             return Ok(Lectura { de_cero: true, ..lectura });
         }
         self.totales = totales;
-        let [crudos, ventanas, descartados] = &mut self.marcas;
-        let [de_crudos, de_ventanas, de_descartados] = documentos;
-        let (crudos, salteados) = crudos.sin_vistos(&COLECCIONES[0], de_crudos);
-        let (ventanas, _) = ventanas.sin_vistos(&COLECCIONES[1], de_ventanas);
-        let (descartados, _) = descartados.sin_vistos(&COLECCIONES[2], de_descartados);
-        Ok(Lectura {
+        let [de_crudos, de_ventanas, de_descartados] = &mut self.marcas;
+        let [(crudos, salteados), (ventanas, _), (descartados, _)] = documentos;
+        let [crudos, ventanas, descartados] = [
+            de_crudos.sin_vistos(&COLECCIONES[0], crudos),
+            de_ventanas.sin_vistos(&COLECCIONES[1], ventanas),
+            de_descartados.sin_vistos(&COLECCIONES[2], descartados),
+        ];
+        let mut lectura = Lectura {
             de_cero: false,
             crudos: crudos.iter().filter_map(|d| crudo(d)).collect(),
             salteados,
             ventanas: ventanas.iter().filter_map(|d| ventana(d)).collect(),
             descartados: descartados.iter().filter_map(|d| descartado(d)).collect(),
             totales,
-        })
+        };
+        // Los de una misma tanda tienen la misma fecha: su orden es el de los offsets.
+        lectura.crudos.sort_by_key(|c| (c.recibido, c.offset));
+        lectura.ventanas.sort_by_key(|v| (v.entre[1], v.offsets[1]));
+        lectura.descartados.sort_by_key(|d| (d.recibido, d.offset));
+        Ok(lectura)
     }
 }
 
 impl Marca {
-    /// Los que no se habían visto, del más antiguo al más nuevo, y si detrás de ellos puede faltar alguno.
-    fn sin_vistos(
-        &mut self,
-        coleccion: &Coleccion,
-        mut documentos: Vec<RawDocumentBuf>,
-    ) -> (Vec<RawDocumentBuf>, bool) {
-        let bytes: usize = documentos.iter().map(|d| d.as_bytes().len()).sum();
-        let al_tope = documentos.len() == coleccion.max || bytes > MAX_BYTES;
-        documentos.reverse();
-        documentos.retain(|documento| {
-            let id = documento.get("_id").ok().flatten().map(texto);
+    /// Los que no se habían visto.
+    fn sin_vistos(&mut self, coleccion: &Coleccion, mut leidos: Vec<RawDocumentBuf>) -> Vec<RawDocumentBuf> {
+        leidos.retain(|documento| {
+            let id = campo(documento, "_id").map(texto);
             let (Some(id), Some(fecha)) = (id, buscar_fecha(documento, coleccion.fecha)) else {
                 return false;
             };
@@ -169,7 +190,7 @@ impl Marca {
         });
         let desde = self.fecha.unwrap_or_default() - MARGEN;
         self.vistos.retain(|_, fecha| *fecha >= desde);
-        (documentos, al_tope)
+        leidos
     }
 }
 

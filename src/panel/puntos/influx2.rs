@@ -12,7 +12,7 @@ use crate::influx::http::Acceso;
 use crate::panel::serie::{Cubo, Serie};
 
 const NO_SABE: &str = "no se puede leer con Flux de este servidor: el panel lee InfluxDB 2, InfluxDB 1.x \
-    (con INFLUXDB_V1_URL) y, sin servidor configurado, el fichero del agente";
+    (con INFLUXDB_V1_URL) y, si no configuras ninguno, el fichero del agente";
 
 /// Un bucket de InfluxDB 2.
 pub struct Influx2 {
