@@ -163,7 +163,7 @@ fn influxdb_reduce_un_dia_de_puntos_sin_perder_los_picos() {
         assert_eq!(numeros(&vista["cpu_percent"]["max"]), [15.0]);
         assert_eq!(numeros(&vista["cpu_percent"]["media"]), [14.0]);
         assert_eq!(vista["hosts_total"], 2);
-        // Lo que llega tarde aparece, y lo nuevo también.
+        // Y lo nuevo se ve.
         let nuevo = format!("rendimiento_servidor,host_id=servidor_A cpu_percent=77 {}000000\n", ahora_ms());
         escribir(&motor, &nuevo);
         panel.hasta_que("/api/servidor?host=servidor_A&rango=24h", |v| v["ultimo"]["cpu_percent"] == 77.0);

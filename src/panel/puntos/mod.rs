@@ -86,3 +86,37 @@ fn poner(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn la_primera_vez_y_cada_repaso_se_lee_entera_y_si_no_desde_el_ultimo_cubo() {
+        let mut seguida = Seguida {
+            host: "a".to_owned(),
+            rango: crate::panel::rango::DE_KPIS[0],
+            desde: 10_000,
+            serie: Serie::new(1_000),
+            ultimo: None,
+            entera: None,
+        };
+        let mut desdes = Vec::new();
+        let mut leer = |seguida: &mut Seguida| {
+            poner(seguida, |_, desde| {
+                desdes.push(desde);
+                let mut parte = Serie::new(1_000);
+                parte.sumar(50_500, &[Some(1.0), None, None]);
+                Ok(parte)
+            })
+            .unwrap();
+        };
+        leer(&mut seguida);
+        leer(&mut seguida);
+        seguida.entera = Instant::now().checked_sub(REPASO + Duration::from_secs(1));
+        leer(&mut seguida);
+        leer(&mut seguida);
+        assert_eq!(desdes, [10_000, 50_000, 10_000, 50_000]);
+        assert_eq!(seguida.serie.iter().count(), 1);
+    }
+}
