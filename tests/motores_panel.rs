@@ -3,7 +3,8 @@
 //! Se lanza con servicios/probar, que los instala. Sin servidor, falla: no se salta.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 mod comun;
 #[path = "comun/motores.rs"]
@@ -13,13 +14,14 @@ mod panel;
 
 use mongodb::bson::{Document, doc};
 use mongodb::sync::{Client, Database};
-use motores::Motor;
+use motores::{Motor, segun};
 use panel::{Panel, numeros, programa};
 use practicas_iabd06::almacen::{CRUDOS, KPIS};
 use practicas_iabd06::broker::embebido::EmisorEmbebido;
 use practicas_iabd06::broker::{Emisor, PorEnviar, TOPIC};
 use practicas_iabd06::influx::Servidor;
 use practicas_iabd06::influx::http::{ClienteHttp, Contestacion};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 const AGENTE: &str = env!("CARGO_BIN_EXE_agente_monitoreo");
@@ -282,4 +284,76 @@ fn las_consultas_de_mongodb_usan_sus_indices() {
             .to_string();
         assert!(plan.contains("IXSCAN") && !plan.contains("COLLSCAN"), "{plan}");
     }
+}
+
+// --- historias largas ---------------------------------------------------------------------------
+
+/// Llena el fichero y el motor embebido: un punto por segundo, y diez mensajes por segundo con sus ventanas.
+fn llenar(carpeta: &Path, puntos: i64, mensajes: i64) {
+    correr(PRODUCTOR, carpeta, &[], &["--rondas", "4", "--sin-pausa", "--silencioso"]);
+    correr(CONSUMIDOR, carpeta, &[], &["--mensajes", "20", "--silencioso"]);
+    let base = Connection::open(carpeta.join("datos/motor.sqlite3")).unwrap();
+    // Copias del último mensaje y de la ventana, cada una con su _id, su offset y su fecha.
+    let fecha = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || ((TOTAL - i) / 10.0) || ' seconds')";
+    let crudos = fecha.replace("TOTAL", &mensajes.to_string());
+    let ventanas = fecha.replace("TOTAL", &(mensajes / 20).to_string()).replace("/ 10.0", "* 2.0");
+    base.execute_batch(&format!(
+        "CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 20 UNION ALL SELECT i + 1 FROM n WHERE i < {mensajes} - 1)
+             SELECT i FROM n;
+         INSERT INTO {CRUDOS} SELECT 't#0#' || i, i, json_set(d.documento, '$._id', 't#0#' || i,
+                 '$.kafka.offset', i, '$.kafka.recibido_en', {crudos}, '$.timestamp', {crudos})
+             FROM n, (SELECT documento FROM {CRUDOS} WHERE rowid = 20) d;
+         INSERT INTO {KPIS} SELECT 't#0#' || i, NULL, json_set(d.documento, '$._id', 't#0#' || i,
+                 '$.offset_fin', i * 20 + 19, '$.ventana_fin', {ventanas})
+             FROM n, (SELECT documento FROM {KPIS} WHERE rowid = 1) d WHERE i < {mensajes} / 20"
+    ))
+    .unwrap();
+    let ahora = ahora_ms();
+    let linea = |i: i64| {
+        let t = ahora - i * 1_000;
+        format!("rendimiento_servidor,host_id=a cpu_percent={},ram_percent=40.5 {t}000000\n", i % 97)
+    };
+    let lineas: String = (0..puntos).rev().map(linea).collect();
+    std::fs::write(carpeta.join("datos/rendimiento_servidor.lp"), lineas).unwrap();
+}
+
+/// Memoria de un proceso, en KiB. Solo en Linux.
+fn memoria(panel: &Panel) -> u64 {
+    let estado = std::fs::read_to_string(format!("/proc/{}/status", panel.proceso.0.id())).unwrap();
+    let linea = estado.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    linea.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn una_historia_diez_veces_mas_larga_no_cuesta_mas() {
+    let (puntos, mensajes, vivo) = segun((86_400, 30_000, 5), (86_400, 100_000, 600));
+    let mut memorias = Vec::new();
+    for veces in [1, 10] {
+        let carpeta = tempfile::tempdir().unwrap();
+        llenar(carpeta.path(), veces * puntos, veces * mensajes);
+        let panel = lanzar(carpeta.path(), &[]);
+        let mut dicho = format!("{} puntos y {} mensajes:", veces * puntos, veces * mensajes);
+        for ruta in ["/api/servidor?rango=24h", "/api/flota", "/api/kpis?rango=24h"] {
+            let inicio = Instant::now();
+            panel.hasta_que(ruta, sin_aviso);
+            dicho += &format!(" {ruta} {:?}", inicio.elapsed());
+        }
+        assert_eq!(panel.json("/api/flota")["mensajes"], veces * mensajes);
+        let antes = memoria(&panel);
+        // En vivo: cada segundo, un punto más y una ronda más.
+        for _ in 0..vivo {
+            correr(AGENTE, carpeta.path(), &[], &["--lecturas", "1", "--intervalo", "200ms", "--silencioso"]);
+            correr(PRODUCTOR, carpeta.path(), &[], &["--rondas", "1", "--silencioso"]);
+            correr(CONSUMIDOR, carpeta.path(), &[], &["--mensajes", "5", "--silencioso"]);
+            for ruta in ["/api/servidor?rango=24h", "/api/flota", "/api/kpis?rango=24h"] {
+                panel.json(ruta);
+            }
+            thread::sleep(Duration::from_millis(500));
+        }
+        println!("{dicho}; {antes} KiB, y tras {vivo} rondas en vivo, {} KiB", memoria(&panel));
+        assert!(memoria(&panel) < antes + 10_000, "{dicho}");
+        memorias.push(antes);
+    }
+    assert!(memorias[1] < memorias[0] * 3 / 2, "{memorias:?}");
 }
