@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::documentos::Documentos;
 use super::estado::{self, DeDocumentos, DePuntos, Pedido, ahora};
 use super::estaticos::FICHEROS;
+use super::http::{Peticion, Respuesta};
 use super::puntos::Puntos;
 use super::rango::{self, DE_KPIS, DEL_SERVIDOR};
-use super::servidor::{Peticion, Respuesta};
 use super::vigia::Mesa;
 use super::vistas::{self, Comun};
 
