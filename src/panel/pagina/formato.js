@@ -1,15 +1,17 @@
 // Números, horas y ficheros, como se escriben en España. Aquí no se toca la página.
 
 const decimal = new Intl.NumberFormat("es-ES", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const dosDecimales = new Intl.NumberFormat("es-ES", { maximumFractionDigits: 2 });
+const dosDecimales = new Intl.NumberFormat("es-ES", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const entero = new Intl.NumberFormat("es-ES", { maximumFractionDigits: 0 });
 const corto = new Intl.NumberFormat("es-ES", { maximumSignificantDigits: 3 });
-const soloHora = new Intl.DateTimeFormat("es-ES", { timeStyle: "medium" });
+const soloHora = new Intl.DateTimeFormat("es-ES", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const diaYHora = new Intl.DateTimeFormat("es-ES", {
   day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit",
 });
 const horaYMinuto = new Intl.DateTimeFormat("es-ES", { hour: "2-digit", minute: "2-digit" });
 const dia = new Intl.DateTimeFormat("es-ES", { day: "numeric", month: "short" });
+
+const conFecha = new Intl.DateTimeFormat("es-ES", { dateStyle: "medium", timeStyle: "short" });
 
 /** Lo que se enseña cuando un dato falta. */
 export const NADA = "–";
@@ -19,7 +21,7 @@ const con = (formato) => (x) => (Number.isFinite(x) ? formato.format(x) : NADA);
 
 /** 12,3 */
 export const conDecimal = con(decimal);
-/** 0,52 */
+/** 0,50 */
 export const conDosDecimales = con(dosDecimales);
 /** 12.480 */
 export const sinDecimales = con(entero);
@@ -32,6 +34,9 @@ const esDeHoy = (t) => new Date(t).toDateString() === new Date().toDateString();
 export function hora(t) {
   return Number.isFinite(t) ? (esDeHoy(t) ? soloHora : diaYHora).format(t) : NADA;
 }
+
+/** 24 nov 2026, 15:42–15:47: para lo que se lee otro día. */
+export const entre = (desde, hasta) => conFecha.formatRange(desde, hasta);
 
 /** La marca de un eje de tiempo, según lo que separa a una de la siguiente. */
 export function marca(t, separacion) {

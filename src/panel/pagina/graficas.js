@@ -1,6 +1,6 @@
 // Los dibujos: una gráfica de uPlot con su cifra y su tabla, las líneas pequeñas de la flota y los PNG.
 
-import { cifras, conDecimal, descargar, hora, marca } from "./formato.js";
+import { cifras, conDecimal, descargar, entre, hora, marca } from "./formato.js";
 
 const uPlot = window.uPlot; // lo carga index.html antes que esto
 
@@ -86,6 +86,11 @@ function conCortes(t, columnas, salto) {
 // Series de uPlot: 0 es el tiempo.
 const MIN = 1, MAX = 2, MEDIA = 3;
 
+// Lo que puede separar dos marcas de un eje: de un segundo a una semana, o números enteros.
+const INSTANTES = [
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800].map((s) => s * 1_000),
+  ...[1, 2, 3, 4, 6, 8, 12, 24, 48, 168].map((h) => h * 3_600_000),
+];
 const ENTEROS = [0, 1, 2, 3, 4, 5, 6].flatMap((n) => [1, 2, 5].map((x) => x * 10 ** n));
 
 /** Un punto sin vecinos no hace línea: se dibuja suelto. */
@@ -113,13 +118,15 @@ function opciones({ ancho, alto, escala, colores, tipo, limites, sincronia, alMo
     height: alto,
     ms: 1, // los instantes son milisegundos
     legend: { show: false },
-    padding: [8 * escala, 12 * escala, 0, 0],
+    padding: [8 * escala, 28 * escala, 0, 0],
     scales: {
       x: { range: () => [limites().desde, limites().hasta] },
       y: { range: (u, min, max) => (tipo.porcentaje ? [0, 100] : [0, techo(max)]) },
     },
     axes: [
-      { ...eje, size: 26 * escala, gap: 6 * escala, space: 84 * escala,
+      { ...eje, size: 26 * escala, gap: 6 * escala, incrs: INSTANTES,
+        // Con segundos, una marca ocupa más.
+        space: (u, i, min, max, sitio) => (max - min <= 600_000 && sitio > 500 * escala ? 84 : 50) * escala,
         values: (u, marcas, i, espacio, separacion) => marcas.map((t) => marca(t, separacion)) },
       { ...eje, size: (tipo.porcentaje ? 52 : 44) * escala, gap: 6 * escala, space: 30 * escala,
         incrs: tipo.porcentaje ? [25, 50] : tipo.entero ? ENTEROS : undefined,
@@ -170,9 +177,9 @@ export class Grafica {
     this.raiz.dataset.color = tipo.color;
     this.parte = (selector) => this.raiz.querySelector(selector);
     this.lienzo = this.parte(".lienzo");
-    this.parte("h3").textContent = tipo.nombre;
+    this.parte("h2").textContent = tipo.nombre;
     this.parte(".unidad").textContent = tipo.unidad;
-    this.parte(".png").setAttribute("aria-label", `Guardar en PNG el gráfico de ${tipo.nombre}`);
+    this.parte(".png").setAttribute("aria-label", `Guardar PNG de ${tipo.nombre}`);
     this.parte(".png").addEventListener("click", () => this.guardarPng());
     this.parte(".corredera").setAttribute("aria-label", `Datos de ${tipo.nombre}`);
     this.parte("details").addEventListener("toggle", () => this.llenarTabla());
@@ -196,7 +203,7 @@ export class Grafica {
 
   /** `serie` es `{ min, max, media }`, y `ultimo`, la cifra grande: si no se da, la última media. */
   actualizar({ t, salto, desde, hasta }, serie, ultimo) {
-    this.limites = { desde, hasta };
+    this.limites = { desde: Math.round(desde), hasta: Math.round(hasta) };
     this.datos = conCortes(t, [serie.min, serie.max, serie.media], salto);
     this.extremos = extremos(serie.min, serie.max);
     this.ultimo = ultimo === undefined ? serie.media.findLast((x) => x !== null) ?? null : ultimo;
@@ -223,11 +230,12 @@ export class Grafica {
     let texto = "Sin datos";
     if (indice !== null && indice !== undefined && t[indice] !== undefined) {
       const valor = media[indice] === null ? "sin datos" : this.escribir(media[indice]);
-      const banda = min[indice] === max[indice] ? ""
-        : ` (de ${this.escribir(min[indice])} a ${this.escribir(max[indice])})`;
+      const [desde, hasta] = [this.escribir(min[indice]), this.escribir(max[indice])];
+      const banda = desde === hasta ? "" : ` (de ${desde} a ${hasta})`.replaceAll(" ", "\u00a0").replace("\u00a0", " ");
       texto = `${hora(t[indice])}: ${valor}${banda}`;
     } else if (this.extremos) {
-      texto = `De ${this.escribir(this.extremos.min)} a ${this.escribir(this.extremos.max)}`;
+      const [desde, hasta] = [this.escribir(this.extremos.min), this.escribir(this.extremos.max)];
+      texto = desde === hasta ? `Estable en ${desde}` : `De ${desde} a ${hasta}`;
     }
     poner(this.parte(".lectura"), texto);
   }
@@ -279,7 +287,8 @@ export class Grafica {
       ctx.fillText("media", 92, 109);
       ctx.fillText("de mínimo a máximo", 272, 109);
       ctx.textAlign = "right";
-      ctx.fillText(this.tipo.unidad, 1576, 109);
+      const unidad = this.tipo.unidad && !this.tipo.porcentaje ? `${this.tipo.unidad}, ` : "";
+      ctx.fillText(unidad + entre(this.limites.desde, this.limites.hasta), 1572, 109);
       ctx.drawImage(fuente, 0, 130, 1600, 620);
     });
     plot.destroy();
@@ -357,7 +366,7 @@ export function actualizarMiniatura(svg, tipo, valores, umbral, descripcion) {
 }
 
 /** El PNG de un servidor: sus métricas, una debajo de otra. `filas` es `{ tipo, valor, valores, umbral }`. */
-export async function pngDeServidor(nombre, nombreDelServidor, filas) {
+export async function pngDeServidor(nombre, rotulo, filas) {
   const papel = nuevo("div", "papel");
   document.body.append(papel);
   const colores = new Map(filas.map(({ tipo }) => {
@@ -366,7 +375,7 @@ export async function pngDeServidor(nombre, nombreDelServidor, filas) {
   }));
   papel.remove();
   await guardarPng(nombre, 1600, 140 + filas.length * 130, (ctx) => {
-    titulo(ctx, colores.get(filas[0].tipo), nombreDelServidor, 36, 66);
+    titulo(ctx, colores.get(filas[0].tipo), rotulo, 36, 66);
     filas.forEach(({ tipo, valor, valores, umbral }, i) => {
       const { tinta, texto, letra } = colores.get(tipo), ancho = 1130, alto = 100;
       ctx.save();

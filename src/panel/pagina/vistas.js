@@ -4,7 +4,7 @@
 // la que llama cuando alguien toca un mando. `pintar(datos)` dice si no había nada que enseñar.
 
 import { Grafica, actualizarMiniatura, atributo, copia, miniatura, nuevo, pngDeServidor, poner, tabla } from "./graficas.js";
-import { NADA, conDecimal, conDosDecimales, csv, descargar, hace, hora, instante, nombreDeFichero, recortar, sinDecimales } from "./formato.js";
+import { NADA, conDecimal, conDosDecimales, csv, descargar, entre, hace, hora, instante, nombreDeFichero, recortar, sinDecimales } from "./formato.js";
 
 const TITULO = 200; // letras de un texto ajeno en un «title»
 const FILAS_DE_MENSAJES = 20;
@@ -113,9 +113,10 @@ function vistaServidor(raiz, parametros, cambiar) {
         opcion.value = nombre;
         return opcion;
       }));
+      if (nombres.length === 0) lista.append(nuevo("option", "", "Ninguno"));
       lista.disabled = nombres.length === 0;
     }
-    lista.value = datos.host ?? "";
+    if (datos.host !== null) lista.value = datos.host;
     otro.hidden = datos.hosts_total <= datos.hosts.length;
   }
 
@@ -175,9 +176,14 @@ function nuevaFicha() {
       ["Hora", ...DE_LA_FLOTA.map((tipo) => tipo.nombre)], mensajes));
   });
   parte(".png").addEventListener("click", () => pngDeServidor(
-    nombreDeFichero([nombre, "flota"], "png"), recortar(nombre, 60),
+    nombreDeFichero([nombre, "flota"], "png"), rotulo(),
     filas.map(({ tipo, valor }) => ({ tipo, valor: valor.parentElement.textContent,
       valores: servidor.serie[tipo.campo], umbral: umbrales[tipo.campo] }))));
+
+  function rotulo() {
+    const { t } = servidor.serie;
+    return t.length === 0 ? recortar(nombre, 60) : `${recortar(nombre, 60)}: ${entre(t[0], t.at(-1))}`;
+  }
 
   return {
     raiz,
@@ -185,7 +191,7 @@ function nuevaFicha() {
       servidor = suyo;
       umbrales = susUmbrales;
       nombre = servidor.server_id || "(vacío)";
-      ponerAjeno(parte("h3"), servidor.server_id);
+      ponerAjeno(parte("h2"), servidor.server_id);
       parte(".sobre").hidden = servidor.sobre.length === 0;
       raiz.classList.toggle("sobre-umbral", servidor.sobre.length > 0);
       for (const { tipo, fila, valor, dibujo } of filas) {
@@ -199,7 +205,7 @@ function nuevaFicha() {
       filas.at(-1).fila.classList.toggle("con-errores", servidor.errores_recientes > 0);
       poner(parte(".cuando"), Number.isFinite(servidor.t) ? hace(ahora - servidor.t) : "");
       atributo(parte(".corredera"), "aria-label", `Mensajes de ${recortar(nombre, 60)}`);
-      atributo(parte(".png"), "aria-label", `Guardar en PNG la ficha de ${recortar(nombre, 60)}`);
+      atributo(parte(".png"), "aria-label", `Guardar PNG de ${recortar(nombre, 60)}`);
     },
   };
 }
@@ -261,7 +267,7 @@ function vistaFlota(raiz, parametros, cambiar) {
 
   // Cada servidor conserva su ficha, con su tabla abierta si lo estaba.
   function pintarFichas() {
-    const servidores = [...datos.servidores];
+    const { servidores } = datos;
     // Si caben todos, cada uno se queda en su sitio; si no, el panel manda delante los que hay que mirar.
     if (datos.encontrados === servidores.length) servidores.sort((a, b) => (a.server_id < b.server_id ? -1 : 1));
     const antes = fichas, sitio = parte(".fichas");
@@ -364,7 +370,7 @@ function vistaKpis(raiz, parametros, cambiar) {
     conocidas = new Set(datos.ventanas.map((v) => v._id));
     parte(".ventanas tbody").replaceChildren(...filas);
     parte(".ventanas").hidden = filas.length === 0;
-    poner(parte(".cuantas"), cuantas(filas.length, datos.ventanas_total));
+    poner(parte(".cuantas"), cuantas(filas.length, datos.ventanas_total, "últimas"));
   }
 
   function pintarDescartados() {
@@ -387,7 +393,7 @@ function vistaKpis(raiz, parametros, cambiar) {
     parte(".descartados tbody").replaceChildren(...filas);
     for (const selector of [".corredera", ".csv"]) parte(`.descartados ${selector}`).hidden = filas.length === 0;
     parte(".descartados").hidden = total === 0 && datos.ventanas_total === 0;
-    poner(parte(".cuantos"), filas.length === 0 ? "Ninguno." : cuantas(filas.length, total));
+    poner(parte(".cuantos"), filas.length === 0 ? "Ninguno." : cuantas(filas.length, total, "últimos"));
   }
 
   return {
@@ -407,4 +413,5 @@ function vistaKpis(raiz, parametros, cambiar) {
   };
 }
 
-const cuantas = (vistas, total) => (vistas < total ? `${vistas} últimas, de ${sinDecimales(total)}` : `${sinDecimales(total)} en total`);
+const cuantas = (vistas, total, ultimas) =>
+  (vistas < total ? `${vistas} ${ultimas}, de ${sinDecimales(total)}` : `${sinDecimales(total)} en total`);
