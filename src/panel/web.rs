@@ -98,7 +98,7 @@ impl Panel {
     }
 
     fn kpis(&self, parametros: &Parametros) -> Result<Value, String> {
-        let rango = rango::leer(&DE_KPIS, parametros.texto("rango"), "24h")?;
+        let rango = rango::leer(&DE_KPIS, parametros.texto("rango"), "1h")?;
         Ok(self.documentos.pedir(&(), |datos, situacion| {
             let comun = Comun { ahora: ahora(), motor: &self.motor_documentos, situacion };
             vistas::kpis(datos, &comun, rango)
