@@ -1,0 +1,243 @@
+//! Productor y consumidor, los programas enteros, contra Kafka y un servidor de MongoDB: frente a los
+//! guiones de Python de `benches/python` y frente a guardar documentos ya hechos, en la misma ejecución.
+//!
+//! `cargo bench --features motores --bench tuberia` (instala los motores si faltan). De los programas se
+//! mide el proceso entero, con su arranque; de lo demás, solo el trabajo. Lo que va delante de cada
+//! cociente es la mediana de sus rondas; el cociente, la mediana de los de cada ronda.
+
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[path = "../tests/comun/mod.rs"]
+mod comun;
+#[path = "../tests/comun/motores.rs"]
+mod motores;
+
+use comun::programa;
+use mongodb::bson::{DateTime, RawDocumentBuf, doc};
+use mongodb::options::WriteConcern;
+use mongodb::sync::Client;
+use motores::{Motor, con, en_python, python, repositorio, segun};
+use practicas_iabd06::almacen::CRUDOS;
+
+const RONDAS: usize = 5;
+/// Mensajes de cada productor, y los que le da tiempo a kafka-python.
+const ENVIADOS: u64 = 200_000;
+const ENVIADOS_KAFKA_PYTHON: u64 = 20_000;
+/// Mensajes de cada consumidor, y los que le da tiempo a un insert_one por mensaje.
+const LEIDOS: u64 = 20_000;
+const LEIDOS_PYTHON: u64 = 1_000;
+
+/// Un programa que ha acabado: cuánto ha tardado y cuánta memoria ha llegado a ocupar, en MB.
+struct Carrera {
+    tiempo: Duration,
+    memoria: f64,
+}
+
+fn correr(mut orden: Command) -> Carrera {
+    let inicio = Instant::now();
+    let mut hijo = orden.stdout(Stdio::null()).spawn().expect("el programa");
+    let mut memoria = 0.0;
+    let estado = loop {
+        if let Some(estado) = hijo.try_wait().expect("esperar") {
+            break estado;
+        }
+        memoria = pico(hijo.id()).unwrap_or(memoria);
+        thread::sleep(Duration::from_millis(2));
+    };
+    assert!(estado.success());
+    Carrera { tiempo: inicio.elapsed(), memoria }
+}
+
+/// La mayor memoria residente que ha tenido un proceso.
+fn pico(pid: u32) -> Option<f64> {
+    let estado = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let linea = estado.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    Some(linea.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
+}
+
+struct Banco {
+    kafka: Motor,
+    mongo: Motor,
+    carpeta: tempfile::TempDir,
+    bases: u32,
+}
+
+impl Banco {
+    fn productor(&self, servidores: u64) -> Carrera {
+        let rondas = (ENVIADOS / servidores).to_string();
+        let argumentos =
+            ["--sin-pausa", "--silencioso", "--servidores", &servidores.to_string(), "--rondas", &rondas];
+        correr(con(programa("productor", self.carpeta.path(), &argumentos), &[&self.kafka]))
+    }
+
+    /// Lee desde el principio del topic, y guarda en una base de datos que no existía.
+    fn consumidor(&mut self, mensajes: u64) -> (Carrera, String) {
+        self.bases += 1;
+        let base = format!("banco_{}", self.bases);
+        let mensajes = mensajes.to_string();
+        let argumentos =
+            ["--silencioso", "--mensajes", &mensajes, "--group-id", &base, "--mongodb-database", &base];
+        let orden = programa("consumidor", self.carpeta.path(), &argumentos);
+        (correr(con(orden, &[&self.kafka, &self.mongo])), base)
+    }
+
+    /// Lo que da un guion de `benches/python`: sus mensajes por segundo.
+    fn python(&self, guion: &str, argumentos: &[&str]) -> f64 {
+        let mut orden = Command::new(python());
+        orden.arg(repositorio().join("benches/python").join(guion)).args(argumentos);
+        orden.env("PYTHONPATH", repositorio().join("docs/python")).env("PYTHONDONTWRITEBYTECODE", "1");
+        en_python(&mut con(orden, &[&self.kafka, &self.mongo])).parse().expect("una velocidad")
+    }
+
+    /// `insert_many` con los documentos que ha guardado un consumidor, en las mismas tandas.
+    fn insert_many(&self, base: &str, con_indices: bool) -> f64 {
+        let cliente = self.cliente();
+        let crudos = cliente.database(base).collection::<RawDocumentBuf>(CRUDOS);
+        let guardados = crudos.find(doc! {}).sort(doc! { "kafka.offset": 1 }).run().expect("leer");
+        let mut tandas: Vec<(DateTime, Vec<RawDocumentBuf>)> = Vec::new();
+        for crudo in guardados.map(|crudo| crudo.expect("leer")) {
+            let recibido_en = crudo.get_document("kafka").and_then(|k| k.get_datetime("recibido_en"));
+            let recibido_en = recibido_en.expect("recibido_en");
+            match tandas.last_mut() {
+                Some((de_esta, tanda)) if *de_esta == recibido_en => tanda.push(crudo),
+                _ => tandas.push((recibido_en, vec![crudo])),
+            }
+        }
+        let cuantos: usize = tandas.iter().map(|(_, tanda)| tanda.len()).sum();
+        let otra = cliente.database("banco_hechos");
+        let coleccion = otra.collection::<RawDocumentBuf>(CRUDOS);
+        for indice in crudos.list_indexes().run().expect("índices").filter(|_| con_indices) {
+            coleccion.create_index(indice.expect("índice")).run().expect("índice");
+        }
+        let inicio = Instant::now();
+        for (_, tanda) in tandas {
+            let escrito = coleccion.insert_many(tanda).ordered(false).write_concern(WriteConcern::majority());
+            escrito.run().expect("insert_many");
+        }
+        let velocidad = cuantos as f64 / inicio.elapsed().as_secs_f64();
+        otra.drop().run().expect("borrar");
+        velocidad
+    }
+
+    fn borrar(&self, base: &str) {
+        self.cliente().database(base).drop().run().expect("borrar");
+    }
+
+    fn cliente(&self) -> Client {
+        Client::with_uri_str(&self.mongo.entorno["MONGODB_URI"]).expect("cliente")
+    }
+
+    fn productores(&self) {
+        self.productor(1_000); // en caliente
+        let (mut nuestro, mut confluent, mut kafka_python) = (Vec::new(), Vec::new(), Vec::new());
+        let (de_python, de_kafka_python) = (ENVIADOS.to_string(), ENVIADOS_KAFKA_PYTHON.to_string());
+        for _ in 0..RONDAS {
+            nuestro.push(por_segundo(ENVIADOS, &self.productor(1_000)));
+            confluent.push(self.python("productor.py", &["confluent", "banco", &de_python]));
+            kafka_python.push(self.python("productor.py", &["kafka-python", "banco", &de_kafka_python]));
+        }
+        println!(
+            "productor: {:.0} mensajes/s; confluent-kafka {:.0} ({:.1} veces más rápido); kafka-python {:.0} ({:.1} veces)",
+            mediana(&nuestro),
+            mediana(&confluent),
+            cociente(&nuestro, &confluent),
+            mediana(&kafka_python),
+            cociente(&nuestro, &kafka_python)
+        );
+    }
+
+    /// Lo que cuesta un mensaje, con pocos servidores y con muchos.
+    fn servidores(&self) {
+        let tamanos = [5, 500, 50_000];
+        let mut costes = tamanos.map(|_| Vec::new());
+        let mut memorias = tamanos.map(|_| 0.0_f64);
+        for _ in 0..RONDAS {
+            for (i, servidores) in tamanos.into_iter().enumerate() {
+                let carrera = self.productor(servidores);
+                costes[i].push(carrera.tiempo.as_secs_f64() * 1e6 / ENVIADOS as f64);
+                memorias[i] = memorias[i].max(carrera.memoria);
+            }
+        }
+        for (i, servidores) in tamanos.into_iter().enumerate() {
+            println!(
+                "productor con {servidores} servidores: {:.1} µs por mensaje ({:.2} veces lo que con 5), hasta {:.0} MB",
+                mediana(&costes[i]),
+                cociente(&costes[i], &costes[0]),
+                memorias[i]
+            );
+        }
+    }
+
+    fn consumidores(&mut self) {
+        let (mut nuestro, mut hechos, mut sin_indices, mut pymongo) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut confluent, mut kafka_python) = (Vec::new(), Vec::new());
+        for _ in 0..RONDAS {
+            let (carrera, base) = self.consumidor(LEIDOS);
+            nuestro.push(por_segundo(LEIDOS, &carrera));
+            hechos.push(self.insert_many(&base, true));
+            sin_indices.push(self.insert_many(&base, false));
+            pymongo.push(self.python("insertar.py", &[&base]));
+            self.borrar(&base);
+            confluent.push(self.python("consumidor.py", &["confluent", &LEIDOS_PYTHON.to_string()]));
+            kafka_python.push(self.python("consumidor.py", &["kafka-python", &LEIDOS_PYTHON.to_string()]));
+        }
+        println!(
+            "consumidor: {:.0} mensajes/s; un insert_one por mensaje, {:.0} con confluent-kafka ({:.1} veces más rápido) y {:.0} con kafka-python ({:.1} veces)",
+            mediana(&nuestro),
+            mediana(&confluent),
+            cociente(&nuestro, &confluent),
+            mediana(&kafka_python),
+            cociente(&nuestro, &kafka_python)
+        );
+        println!(
+            "consumidor, frente a insert_many de sus mismos documentos y tandas: {:.0} % de la crate mongodb ({:.0}), {:.0} % de pymongo ({:.0}); sin índices en la colección, {:.0} % de la crate ({:.0})",
+            100.0 * cociente(&nuestro, &hechos),
+            mediana(&hechos),
+            100.0 * cociente(&nuestro, &pymongo),
+            mediana(&pymongo),
+            100.0 * cociente(&nuestro, &sin_indices),
+            mediana(&sin_indices)
+        );
+    }
+
+    /// La memoria del consumidor, con el topic lleno.
+    fn memoria(&mut self) {
+        let (pocos, muchos) = segun((20_000, 60_000), (200_000, 1_000_000));
+        for mensajes in [pocos, muchos] {
+            let (carrera, base) = self.consumidor(mensajes);
+            self.borrar(&base);
+            println!("consumidor, {mensajes} mensajes atrasados: hasta {:.0} MB", carrera.memoria);
+        }
+    }
+}
+
+fn por_segundo(mensajes: u64, carrera: &Carrera) -> f64 {
+    mensajes as f64 / carrera.tiempo.as_secs_f64()
+}
+
+fn mediana(valores: &[f64]) -> f64 {
+    let mut valores = valores.to_vec();
+    valores.sort_by(f64::total_cmp);
+    valores[valores.len() / 2]
+}
+
+/// La mediana de los cocientes de cada ronda.
+fn cociente(unos: &[f64], otros: &[f64]) -> f64 {
+    mediana(&unos.iter().zip(otros).map(|(a, b)| a / b).collect::<Vec<_>>())
+}
+
+fn main() {
+    let mut banco = Banco {
+        kafka: Motor::arrancar("kafka"),
+        mongo: Motor::arrancar("mongo"),
+        carpeta: tempfile::tempdir().expect("carpeta temporal"),
+        bases: 0,
+    };
+    banco.productores();
+    banco.servidores();
+    banco.consumidores();
+    banco.memoria();
+}
