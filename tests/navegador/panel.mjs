@@ -59,6 +59,7 @@ function prueba(nombre, opciones, hacer) {
       await pagina.goto(new URL(consulta, URL_PANEL).href);
       await hacer(pagina, contexto);
       assert.deepEqual(problemas, []);
+      await pagina.unrouteAll({ behavior: "ignoreErrors" });
     } finally {
       await contexto.close();
     }
@@ -81,7 +82,7 @@ const texto = (pagina, selector) => pagina.locator(selector).first().textContent
 
 // --- lo que se ve -----------------------------------------------------------------------
 
-prueba("Servidor: tres gráficas dibujadas, con su cifra", {}, async (pagina) => {
+prueba("Servidor: tres gráficas dibujadas, con su cifra", { consulta: "?vista=servidor&host=servidor_A" }, async (pagina) => {
   const inicio = Date.now();
   await pagina.reload();
   await conDatos(pagina, "servidor");
@@ -125,7 +126,7 @@ prueba("KPIs: seis gráficas, ventanas de veinte mensajes y lo descartado", { co
 });
 
 for (const [vista, selector] of [["servidor", ".fresco"], ["flota", ".mensajes"], ["kpis", ".ventanas tbody td:nth-child(3)"]]) {
-  prueba(`${vista}: lo nuevo llega sin recargar`, { consulta: `?vista=${vista}` }, async (pagina) => {
+  prueba(`${vista}: lo nuevo llega sin recargar`, { consulta: `?vista=${vista}${vista === "servidor" ? "&host=servidor_A" : ""}` }, async (pagina) => {
     await conDatos(pagina, vista);
     await pagina.evaluate(() => { window.marca = "la misma página"; });
     for (let vez = 0; vez < 3; vez++) {
@@ -238,7 +239,7 @@ prueba("todo se maneja con el teclado", {}, async (pagina) => {
     // Lo que debería poder alcanzarse: de las pestañas y de los radios, solo el elegido.
     const alcanzables = await pagina.evaluate(() => {
       const todos = document.querySelectorAll("a[href], button, input, select, summary, [tabindex]");
-      const valen = [...todos].filter((e) => e.tabIndex >= 0 && !e.disabled && e.getClientRects().length > 0
+      const valen = [...todos].filter((e) => e.tabIndex >= 0 && !e.disabled && e.checkVisibility()
         && (e.type !== "radio" || e.checked));
       valen.forEach((e, i) => { e.numero = i; });
       return valen.length;
