@@ -263,19 +263,19 @@ prueba("todo se maneja con el teclado", {}, async (pagina) => {
   await pagina.waitForURL("**/?vista=kpis&rango=7d");
   await pagina.locator("#kpis summary").first().focus();
   await pagina.keyboard.press("Enter");
-  assert.ok(await pagina.locator("#kpis details td").count() > 0);
+  await pagina.locator("#kpis details td").first().waitFor();
 });
 
 prueba("detrás de cada gráfica hay una tabla, que solo existe abierta", {}, async (pagina) => {
   await conDatos(pagina, "servidor");
   assert.equal(await pagina.locator("#servidor table").count(), 0);
   for (const resumen of await pagina.locator("#servidor summary").all()) await resumen.click();
-  assert.equal(await pagina.locator("#servidor table").count(), 3);
+  await pagina.locator("#servidor table").nth(2).waitFor();
   assert.deepEqual(await pagina.locator("#servidor table").first().locator("th").allTextContents(), ["Hora", "Media", "Mínimo", "Máximo"]);
   const filas = await pagina.locator("#servidor table").first().locator("tbody tr").count();
   assert.ok(filas > 0 && filas <= 60, `${filas} filas`);
   await pagina.locator("#servidor summary").first().click();
-  assert.equal(await pagina.locator("#servidor table").count(), 2);
+  await pagina.waitForFunction(() => document.querySelectorAll("#servidor table").length === 2);
 });
 
 for (const tema of ["light", "dark"]) {
