@@ -466,17 +466,22 @@ prueba("nunca hay dos preguntas a la vez, y con la página oculta no hay ninguna
   assert.equal(maximo, 1);
   await pagina.unroute("**/api/**", { behavior: "wait" });
 
-  const ocultar = (oculta) => pagina.evaluate((valor) => {
-    Object.defineProperty(document, "hidden", { value: valor, configurable: true });
-    document.dispatchEvent(new Event("visibilitychange"));
-  }, oculta);
   await pagina.waitForResponse("**/api/**");
-  await ocultar(true);
-  let pedidas = 0;
-  pagina.on("request", () => { pedidas++; });
-  await pagina.waitForTimeout(2_500); // más que su ritmo: aquí lo que se mira es que no pase nada
-  assert.equal(pedidas, 0);
-  await Promise.all([pagina.waitForResponse("**/api/**"), ocultar(false)]);
+  const preguntas = await pagina.evaluate(async () => {
+    let cuantas = 0;
+    const deVerdad = window.fetch;
+    window.fetch = (...todo) => (cuantas++, deVerdad(...todo));
+    const ocultar = (valor) => {
+      Object.defineProperty(document, "hidden", { value: valor, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    };
+    ocultar(true);
+    await new Promise((listo) => setTimeout(listo, 2_500)); // más que su ritmo: se mira que no pase nada
+    const oculta = cuantas;
+    ocultar(false);
+    return { oculta, alVolver: cuantas };
+  });
+  assert.deepEqual(preguntas, { oculta: 0, alVolver: 1 });
 });
 
 // --- memoria -------------------------------------------------------------------------------------------
