@@ -484,6 +484,24 @@ prueba("nunca hay dos preguntas a la vez, y con la página oculta no hay ninguna
   assert.deepEqual(preguntas, { oculta: 0, alVolver: 1 });
 });
 
+prueba("una contestación que llega tarde no estropea la vista en la que ya se está", {
+  antes: (pagina) => pagina.route("**/api/servidor?*", async (ruta) => {
+    await new Promise((listo) => setTimeout(listo, 1_000));
+    await ruta.continue();
+  }),
+}, async (pagina) => {
+  await pagina.evaluate(() => {
+    window.estados = [];
+    new MutationObserver(() => window.estados.push(document.getElementById("estado").textContent))
+      .observe(document.getElementById("estado"), { childList: true });
+  });
+  await pagina.getByRole("tab", { name: "Flota" }).click();
+  await conDatos(pagina, "flota");
+  await pagina.getByRole("tab", { name: "Servidor" }).click();
+  await conDatos(pagina, "servidor");
+  assert.deepEqual(await pagina.evaluate(() => window.estados), ["En directo"]);
+});
+
 // --- memoria -------------------------------------------------------------------------------------------
 
 async function medidor(pagina, contexto) {
