@@ -226,6 +226,7 @@ export class Grafica {
 
   // Lo que hay bajo el cursor y, si no está sobre la gráfica, los extremos.
   leer(indice) {
+    if (this.ultimo === undefined) return; // aún no ha llegado nada
     const [t, min, max, media] = this.datos;
     let texto = "Sin datos";
     if (indice !== null && indice !== undefined && t[indice] !== undefined) {

@@ -54,6 +54,7 @@ function ver(pedida, suyos) {
     por(pestana.getAttribute("aria-controls")).hidden = !suya;
     if (suya) document.title = `${pestana.textContent} · Panel de métricas`;
   }
+  por(nombre).classList.add("esperando"); // hasta que lleguen sus datos
   ponerAviso(avisoDeLaVista(), null);
   vista = VISTAS[nombre](por(nombre), parametros, (nuevos, modo) => {
     Object.assign(parametros, nuevos);
@@ -168,6 +169,7 @@ document.addEventListener("visibilitychange", () => {
 
 function pintar(datos) {
   const vacia = vista.pintar(datos);
+  por(nombre).classList.remove("esperando");
   por(nombre).classList.toggle("sin-datos", vacia);
   ponerAviso(avisoDeLaVista(), datos.aviso);
   estado(datos.aviso?.nivel === "error" ? "Sin datos nuevos" : "En directo");
