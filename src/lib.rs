@@ -3,7 +3,9 @@
 //! - [`sistema`]: las métricas de esta máquina (psutil en Rust).
 //! - [`influx`]: el punto, su línea, `WriteApi` y el camino hasta InfluxDB.
 //! - [`simulador`], [`mensaje`], [`kpis`]: los servidores simulados, el mensaje de Kafka y el agregador
-//!   de la segunda práctica.
+//!   de la segunda práctica. [`consumo`] dice qué se guarda y hasta dónde se confirma; [`broker`] y
+//!   [`almacen`] son los motores, y [`tablero`], lo que se ve mientras tanto.
+//! - `panel`: la página en la que se ve lo que guardan los demás.
 //! - [`config`], [`ritmo`], [`parada`], [`pantalla`], [`avisos`], [`fallo`]: opciones, reloj,
 //!   Ctrl-C, terminal, avisos y códigos de salida.
 //!
@@ -26,8 +28,11 @@ pub mod insistir;
 pub mod kpis;
 pub mod mensaje;
 pub mod motores;
+#[cfg(feature = "panel")]
+pub mod panel;
 pub mod pantalla;
 pub mod parada;
 pub mod ritmo;
 pub mod simulador;
 pub mod sistema;
+pub mod tablero;

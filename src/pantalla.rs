@@ -1,4 +1,4 @@
-//! Lo que se ve: en un terminal, una línea viva que se reescribe; en una tubería, líneas sueltas.
+//! Lo que se ve: en un terminal, unas líneas vivas que se reescriben; en una tubería, líneas sueltas.
 //!
 //! Las lecturas salen por la salida normal y los avisos por la de errores.
 
@@ -27,7 +27,7 @@ struct Interior {
     minimo: Nivel,
     silencioso: bool,
     log: Option<File>,
-    viva: usize, // letras de la línea viva que hay en el terminal
+    vivas: Vec<usize>, // letras de cada línea viva que hay en el terminal
     ultimo: String,
     parada: Parada,
 }
@@ -57,7 +57,7 @@ impl Pantalla {
             minimo,
             silencioso: salida.silencioso,
             log,
-            viva: 0,
+            vivas: Vec::new(),
             ultimo: String::new(),
             parada: parada.clone(),
         };
@@ -110,15 +110,16 @@ impl Pantalla {
                  disco {disk_percent:5.1} %  buffer {pendientes}  escritos {enviados}"
             )
         };
-        pantalla.escribir_viva(&linea);
+        pantalla.escribir_vivas(&[linea]);
     }
 
-    /// Cómo va el programa: en un terminal, la línea viva; en una tubería, una línea suelta.
-    pub fn progreso(&self, en_terminal: &str, en_tuberia: &str) {
+    /// Cómo va el programa: en un terminal, las líneas vivas; en una tubería, una suelta.
+    pub fn progreso(&self, en_terminal: &[String], en_tuberia: &str) {
         let mut pantalla = self.candado();
-        if !pantalla.silencioso {
-            let linea = if pantalla.terminal { en_terminal } else { en_tuberia };
-            pantalla.escribir_viva(linea);
+        match pantalla.silencioso {
+            true => {}
+            false if pantalla.terminal && mueve_el_cursor() => pantalla.escribir_vivas(en_terminal),
+            false => pantalla.escribir_vivas(&[en_tuberia.to_owned()]),
         }
     }
 
@@ -164,35 +165,56 @@ impl Pantalla {
 }
 
 impl Interior {
-    /// En un terminal reescribe la línea viva (sin códigos ANSI: vale en cualquier consola).
-    fn escribir_viva(&mut self, linea: &str) {
-        let mut salida = io::stdout().lock();
+    /// En un terminal reescribe las líneas vivas. Solo si hay más de una hace falta un código ANSI, el de
+    /// subir: con una vale cualquier consola.
+    fn escribir_vivas(&mut self, lineas: &[String]) {
         let escrito = if self.terminal {
             let ancho = ancho_del_terminal().saturating_sub(1);
-            let visible: String = linea.chars().take(ancho).collect();
-            let letras = visible.chars().count();
-            let sobra = self.viva.saturating_sub(letras);
-            self.viva = letras;
-            write!(salida, "\r{visible}{:sobra$}", "")
+            let visibles = lineas.iter().map(|l| l.chars().take(ancho).collect()).collect::<Vec<String>>();
+            self.pintar(&visibles)
         } else {
-            writeln!(salida, "{linea}")
+            lineas.iter().try_for_each(|linea| writeln!(io::stdout(), "{linea}"))
         };
-        if escrito.and_then(|()| salida.flush()).is_err() {
+        if escrito.and_then(|()| io::stdout().flush()).is_err() {
             self.parada.pedir(); // ya no lee nadie
         }
     }
 
-    fn borrar_viva(&mut self) {
-        if self.viva > 0 {
-            let mut salida = io::stdout().lock();
-            // Tras un Ctrl-C el terminal ha pintado ^C en la línea: se deja y se sigue en la siguiente.
-            let _ = match self.parada.pedida() {
-                true => writeln!(salida),
-                false => write!(salida, "\r{:ancho$}\r", "", ancho = self.viva),
-            };
-            let _ = salida.flush();
-            self.viva = 0;
+    /// Pinta las líneas encima de las vivas, y tapa con espacios lo que sobre de ellas.
+    fn pintar(&mut self, lineas: &[String]) -> io::Result<()> {
+        let mut salida = io::stdout().lock();
+        let antes = std::mem::take(&mut self.vivas);
+        subir(&mut salida, antes.len())?;
+        let filas = lineas.len().max(antes.len());
+        for fila in 0..filas {
+            let linea = lineas.get(fila).map_or("", String::as_str);
+            let sobra = antes.get(fila).map_or(0, |letras| letras.saturating_sub(linea.chars().count()));
+            let salto = if fila + 1 < filas { "\n" } else { "" };
+            write!(salida, "\r{linea}{:sobra$}{salto}", "")?;
         }
+        self.vivas = lineas.iter().map(|linea| linea.chars().count()).collect();
+        self.vivas.resize(filas, 0);
+        Ok(())
+    }
+
+    fn borrar_viva(&mut self) {
+        if self.vivas.is_empty() {
+            return;
+        }
+        // Tras un Ctrl-C el terminal ha pintado ^C en la línea: se deja y se sigue en la siguiente.
+        let _ = if self.parada.pedida() {
+            writeln!(io::stdout())
+        } else {
+            let filas = self.vivas.len();
+            let vacias = vec![String::new(); filas];
+            self.pintar(&vacias).and_then(|()| {
+                let mut salida = io::stdout().lock();
+                subir(&mut salida, filas)?;
+                write!(salida, "\r")
+            })
+        };
+        let _ = io::stdout().flush();
+        self.vivas.clear();
     }
 
     fn al_log(&mut self, nivel: Nivel, frase: &str) {
@@ -209,6 +231,16 @@ pub fn barra(puntos: usize, capacidad: usize) -> String {
     const CASILLAS: usize = 10;
     let llenas = (puntos * CASILLAS).div_ceil(capacidad.max(1)).min(CASILLAS);
     format!("{}{}", "#".repeat(llenas), "·".repeat(CASILLAS - llenas))
+}
+
+/// Sube de la última de `filas` líneas a la primera.
+fn subir(salida: &mut impl Write, filas: usize) -> io::Result<()> {
+    if filas > 1 { write!(salida, "\x1b[{}A", filas - 1) } else { Ok(()) }
+}
+
+/// Si el terminal entiende el código de subir. La consola antigua de Windows, no.
+fn mueve_el_cursor() -> bool {
+    cfg!(not(windows)) || std::env::var_os("WT_SESSION").is_some() || std::env::var_os("TERM").is_some()
 }
 
 #[cfg(unix)]

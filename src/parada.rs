@@ -19,8 +19,10 @@ impl Parada {
     pub fn instalar() -> Result<Self, ctrlc::Error> {
         let parada = Parada::default();
         let otra = parada.clone();
+        let mut senales = 0; // pedir() también lo llaman otros, y no es una segunda señal
         ctrlc::set_handler(move || {
-            if otra.pedida() {
+            senales += 1;
+            if senales > 1 {
                 std::process::exit(130);
             }
             otra.pedir();
@@ -29,13 +31,13 @@ impl Parada {
     }
 
     /// Si a los `limite` de pedirse la parada el programa sigue (colgado de una red que no contesta), lo
-    /// acaba con código 0. Para programas que pueden acabar en cualquier punto sin perder nada.
-    pub fn limitar(&self, limite: Duration) {
+    /// acaba con código 0 y esta frase. Para programas que pueden acabar en cualquier punto.
+    pub fn limitar(&self, limite: Duration, frase: &'static str) {
         let parada = self.clone();
         thread::spawn(move || {
             while !parada.esperar_hasta(Instant::now() + Duration::from_secs(3600)) {}
             thread::sleep(limite);
-            let _ = writeln!(io::stderr(), "Parado sin esperar más: lo que no se ha confirmado se releerá.");
+            let _ = writeln!(io::stderr(), "{frase}");
             std::process::exit(0);
         });
     }

@@ -21,10 +21,12 @@ const BINARIOS: &[(&str, &str)] = &[
     ("agente_monitoreo", env!("CARGO_BIN_EXE_agente_monitoreo")),
     ("productor_metrics_iabd06", env!("CARGO_BIN_EXE_productor_metrics_iabd06")),
     ("consumidor_metrics_iabd06", env!("CARGO_BIN_EXE_consumidor_metrics_iabd06")),
+    ("panel_metricas", env!("CARGO_BIN_EXE_panel_metricas")),
 ];
 
-/// Opciones de programas que no son nuestros: cargo, curl, influx y el instalador de macOS.
-const AJENAS: &str = "--bin --features --offline --data-binary --data-urlencode --proto --file --install";
+/// Opciones de programas que no son nuestros: cargo, curl, influx, Docker, Kafka y el instalador de macOS.
+const AJENAS: &str = "--bin --features --offline --data-binary --data-urlencode --proto --file --install \
+    --wait --bootstrap-server --list --describe --group --topic --from-beginning --max-messages";
 
 /// Un bloque de este tipo se comprueba o es solo para leer. Otro (`sh`, `bash`) pasaría sin mirar.
 const LENGUAS: [&str; 5] = ["console", "rust", "python", "text", "powershell"];
@@ -77,10 +79,10 @@ fn los_programas_opciones_y_variables_que_se_nombran_existen() {
         let ayuda = Command::new(ruta).arg("--ayuda").output().unwrap().stdout;
         ayudas.push((format!("cargo run --bin {nombre}"), String::from_utf8(ayuda).unwrap()));
     }
-    for guion in
-        ["servicios/arrancar", "servicios/parar", "servicios/instalar", "docs/python/agente_monitoreo.py"]
-    {
-        ayudas.push((guion.to_owned(), fs::read_to_string(raiz().join(guion)).unwrap()));
+    let guiones = ["arrancar", "parar", "instalar"].map(|g| raiz().join("servicios").join(g));
+    for guion in guiones.into_iter().chain(en_python()) {
+        let nombre = guion.strip_prefix(raiz()).unwrap().display().to_string();
+        ayudas.push((nombre, fs::read_to_string(guion).unwrap()));
     }
     let todas: String = ayudas.iter().map(|(_, ayuda)| ayuda.as_str()).chain([" ", AJENAS]).collect();
     for pagina in paginas() {
@@ -104,7 +106,7 @@ fn los_programas_opciones_y_variables_que_se_nombran_existen() {
 
 #[test]
 fn los_trozos_de_codigo_estan_en_los_programas() {
-    let mut fuentes = vec![raiz().join("docs/python/agente_monitoreo.py")];
+    let mut fuentes = en_python();
     let mut carpetas = vec![raiz().join("src")];
     while let Some(carpeta) = carpetas.pop() {
         for entrada in fs::read_dir(carpeta).unwrap().map(|e| e.unwrap().path()) {
@@ -153,6 +155,12 @@ fn raiz() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Los programas en Python.
+fn en_python() -> Vec<PathBuf> {
+    let todos = fs::read_dir(raiz().join("docs/python")).unwrap().map(|e| e.unwrap().path());
+    todos.filter(|p| p.extension().is_some_and(|e| e == "py")).collect()
+}
+
 fn paginas() -> Vec<PathBuf> {
     let docs = fs::read_dir(raiz().join("docs")).unwrap().map(|e| e.unwrap().path());
     let mut paginas: Vec<_> = docs.filter(|p| p.extension().is_some_and(|e| e == "md")).collect();
@@ -173,7 +181,7 @@ fn bloques(pagina: &Path) -> Vec<Bloque> {
             let (sitio, lengua) = (format!("{}:{}", pagina.display(), i + 1), lengua.to_owned());
             bloques.push(Bloque { sitio, lengua, encima: encima.to_owned(), lineas: dentro });
         }
-        encima = linea;
+        encima = linea.trim();
     }
     bloques
 }
@@ -233,8 +241,10 @@ fn ejecutar(ordenes: &[Orden], carpeta: &Path) -> Vec<String> {
         |o: &Orden| format!("{{ {}\n}} 2>&1; e=$?; printf '{corte}%s\\n' $e; (exit $e)\n", con_binario(o));
     let mut sh = Command::new("sh");
     sh.arg("-c").arg(ordenes.iter().map(una).collect::<String>()).current_dir(carpeta).stdin(Stdio::null());
-    for (variable, _) in std::env::vars().filter(|(v, _)| v.starts_with("INFLUXDB_")) {
-        sh.env_remove(variable);
+    for (variable, _) in std::env::vars() {
+        if ["INFLUXDB_", "KAFKA_", "MONGODB_", "IP_LOCAL"].iter().any(|p| variable.starts_with(p)) {
+            sh.env_remove(variable);
+        }
     }
     let hijo = sh.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = hijo.id().to_string();

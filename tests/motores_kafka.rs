@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use kafka::client::{Compression, KafkaClient, RequiredAcks};
 use kafka::producer::{Producer, Record};
-use motores::{Motor, python, repositorio};
+use motores::{Motor, administrar, repositorio};
 use practicas_iabd06::broker::kafka::{EmisorKafka, ReceptorKafka};
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro};
 
@@ -69,18 +69,6 @@ fn textos(registros: &[Registro]) -> Vec<String> {
 
 fn de_web01(rango: std::ops::Range<usize>) -> Vec<String> {
     rango.map(|n| format!("web01 {n}")).collect()
-}
-
-/// Unas líneas de Python con `admin`, el administrador de confluent-kafka. Da lo que escriben.
-fn administrar(motor: &Motor, lineas: &str) -> String {
-    let programa = format!(
-        "from confluent_kafka import *\nfrom confluent_kafka.admin import *\n\
-         BROKER = {{'bootstrap.servers': '{}'}}\nadmin = AdminClient(BROKER)\n{lineas}\n",
-        direccion(motor)
-    );
-    let salida = Command::new(python()).arg("-c").arg(programa).output().unwrap();
-    assert!(salida.status.success(), "{}", String::from_utf8_lossy(&salida.stderr));
-    String::from_utf8(salida.stdout).unwrap().trim().to_owned()
 }
 
 #[test]

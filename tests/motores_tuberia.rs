@@ -2,40 +2,23 @@
 //!
 //! Se lanza con servicios/probar, que los instala. Sin servidor, falla: no se salta.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 mod comun;
 #[path = "comun/motores.rs"]
 mod motores;
 
-use comun::EnMarcha;
+use comun::{EnMarcha, programa};
 use mongodb::bson::{Bson, Document};
 use mongodb::sync::Client;
-use motores::{Motor, segun};
+use motores::{Motor, administrar, con, faltan, segun};
 use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
 use practicas_iabd06::broker::TOPIC;
-
-fn programa(nombre: &str, carpeta: &Path, motores: &[&Motor], argumentos: &[&str]) -> Command {
-    let ruta = match nombre {
-        "productor" => env!("CARGO_BIN_EXE_productor_metrics_iabd06"),
-        _ => env!("CARGO_BIN_EXE_consumidor_metrics_iabd06"),
-    };
-    let mut orden = Command::new(ruta);
-    orden.current_dir(carpeta).args(argumentos).stdin(Stdio::null());
-    for variable in ["KAFKA_BOOTSTRAP_SERVERS", "IP_LOCAL", "MONGODB_URI", "MONGODB_DATABASE"] {
-        orden.env_remove(variable);
-    }
-    for motor in motores {
-        orden.envs(&motor.entorno);
-    }
-    orden
-}
 
 fn correr(orden: &mut Command) -> String {
     let salida = orden.output().unwrap();
@@ -45,11 +28,27 @@ fn correr(orden: &mut Command) -> String {
 }
 
 /// Los documentos de una colección, por su `_id`.
-fn documentos(mongo: &Motor, coleccion: &str) -> BTreeMap<String, Document> {
+fn documentos(mongo: &Motor, base: &str, coleccion: &str) -> BTreeMap<String, Document> {
     let cliente = Client::with_uri_str(&mongo.entorno["MONGODB_URI"]).unwrap();
-    let base = cliente.database(&mongo.entorno["MONGODB_DATABASE"]);
-    let todos = base.collection::<Document>(coleccion).find(Document::new()).run().unwrap();
+    let todos = cliente.database(base).collection::<Document>(coleccion).find(Document::new()).run().unwrap();
     todos.map(Result::unwrap).map(|d| (d.get_str("_id").unwrap().to_owned(), d)).collect()
+}
+
+/// Espera a que estén guardados estos crudos y estos KPIs.
+fn esperar(mongo: &Motor, crudos: usize, kpis: usize) {
+    let cuantos = || [CRUDOS, KPIS].map(|coleccion| documentos(mongo, "iabd06", coleccion).len());
+    let (mut antes, mut quieto) = (cuantos(), Instant::now());
+    while antes[0] < crudos || antes[1] < kpis {
+        assert!(
+            quieto.elapsed() < Duration::from_secs(60),
+            "no llegan todos: {antes:?} de {crudos} y {kpis}"
+        );
+        thread::sleep(Duration::from_millis(200));
+        let ahora = cuantos();
+        if ahora != antes {
+            (antes, quieto) = (ahora, Instant::now());
+        }
+    }
 }
 
 fn numero(valor: Option<&Bson>) -> f64 {
@@ -61,25 +60,31 @@ fn numero(valor: Option<&Bson>) -> f64 {
     }
 }
 
-/// Los KPIs guardados son las ventanas exactas de 20 crudos, y salen de ellos.
-fn comprobar_ventanas(mongo: &Motor) -> (usize, usize) {
-    let (crudos, kpis) = (documentos(mongo, CRUDOS), documentos(mongo, KPIS));
-    let offset = |d: &Document| numero(d.get_document("kafka").unwrap().get("offset")) as i64;
-    let mut por_offset: Vec<_> = crudos.values().collect();
-    por_offset.sort_by_key(|d| offset(d));
-    let ventanas: Vec<_> = por_offset.chunks_exact(20).collect();
-    assert_eq!(kpis.len(), ventanas.len());
-    for ventana in ventanas {
-        let kpi = &kpis[&format!("{TOPIC}#0#{}-{}", offset(ventana[0]), offset(ventana[19]))];
-        let suma = |m: &str| -> f64 {
-            ventana.iter().map(|d| numero(d.get_document("metrics").unwrap().get(m))).sum()
-        };
-        for m in ["cpu_percent", "memory_percent", "disk_io_mbps", "network_mbps"] {
-            assert!((numero(kpi.get(format!("{m}_avg"))) - suma(m) / 20.0).abs() < 1e-9);
-        }
-        assert_eq!(numero(kpi.get("error_count_sum")), suma("error_count"));
-        assert!(matches!(kpi.get("ventana_fin"), Some(Bson::DateTime(_))), "una fecha de verdad");
+/// Los KPIs guardados son las ventanas exactas de 20 crudos de cada partición, y salen de ellos.
+fn comprobar_ventanas(mongo: &Motor, base: &str) -> (usize, usize) {
+    let (crudos, kpis) = (documentos(mongo, base, CRUDOS), documentos(mongo, base, KPIS));
+    let mut particiones: BTreeMap<i64, BTreeMap<i64, &Document>> = BTreeMap::new();
+    for crudo in crudos.values() {
+        let kafka = crudo.get_document("kafka").unwrap();
+        let de = |campo: &str| numero(kafka.get(campo)) as i64;
+        particiones.entry(de("partition")).or_default().insert(de("offset"), crudo);
     }
+    let mut ventanas = 0;
+    for (particion, mensajes) in particiones {
+        let offsets: Vec<_> = mensajes.keys().copied().collect();
+        for ventana in offsets.chunks_exact(20) {
+            ventanas += 1;
+            let kpi = &kpis[&format!("{TOPIC}#{particion}#{}-{}", ventana[0], ventana[19])];
+            let metricas = ventana.iter().map(|o| mensajes[o].get_document("metrics").unwrap());
+            let suma = |m: &str| metricas.clone().map(|d| numero(d.get(m))).sum::<f64>();
+            for m in ["cpu_percent", "memory_percent", "disk_io_mbps", "network_mbps"] {
+                assert!((numero(kpi.get(format!("{m}_avg"))) - suma(m) / 20.0).abs() < 1e-9);
+            }
+            assert_eq!(numero(kpi.get("error_count_sum")), suma("error_count"));
+            assert!(matches!(kpi.get("ventana_fin"), Some(Bson::DateTime(_))), "una fecha de verdad");
+        }
+    }
+    assert_eq!(kpis.len(), ventanas);
     assert!(crudos.values().all(|d| matches!(d.get("timestamp"), Some(Bson::DateTime(_)))));
     (crudos.len(), kpis.len())
 }
@@ -89,15 +94,84 @@ fn nueve_rondas_dan_45_crudos_y_2_kpis_que_salen_de_ellos() {
     for version in ["kafka", "kafka34"] {
         let (kafka, mongo) = (Motor::arrancar(version), Motor::arrancar("mongo"));
         let carpeta = tempfile::tempdir().unwrap();
-        let errores =
-            correr(&mut programa("productor", carpeta.path(), &[&kafka], &["--rondas", "9", "--sin-pausa"]));
+        let productor = programa("productor", carpeta.path(), &["--rondas", "9", "--sin-pausa"]);
+        let errores = correr(&mut con(productor, &[&kafka]));
         assert!(errores.contains("45 mensajes confirmados, 0 sin confirmar"), "{errores}");
-        let consumidor = |n| programa("consumidor", carpeta.path(), &[&kafka, &mongo], &["--mensajes", n]);
-        assert!(correr(&mut consumidor("45")).contains("ventana abierta: 5/20, se releerá"));
-        correr(&mut consumidor("5")); // relee la ventana abierta
-        assert_eq!(comprobar_ventanas(&mongo), (45, 2), "{version}");
+        let consumidor = |n| {
+            let consumidor = programa("consumidor", carpeta.path(), &["--mensajes", n]);
+            correr(&mut con(consumidor, &[&kafka, &mongo]))
+        };
+        assert!(consumidor("45").contains("ventana abierta: 5/20, se releerá"));
+        consumidor("5"); // relee la ventana abierta
+        assert_eq!(comprobar_ventanas(&mongo, "iabd06"), (45, 2), "{version}");
         assert!(!carpeta.path().join("datos").exists(), "lo configurado se usa, y nada más");
     }
+}
+
+#[test]
+fn con_tres_particiones_las_ventanas_son_de_cada_una_y_las_mismas_tras_reiniciar() {
+    let (kafka, mongo) = (Motor::arrancar("kafka"), Motor::arrancar("mongo"));
+    let carpeta = tempfile::tempdir().unwrap();
+    administrar(
+        &kafka,
+        &format!("[f.result() for f in admin.create_topics([NewTopic('{TOPIC}', 3, 1)]).values()]"),
+    );
+    let producir = ["--servidores", "30", "--rondas", "8", "--sin-pausa"];
+    correr(&mut con(programa("productor", carpeta.path(), &producir), &[&kafka]));
+    let consumidor = |base: &str, mas: &[&str]| {
+        let argumentos = [&["--group-id", base, "--mongodb-database", base], mas].concat();
+        con(programa("consumidor", carpeta.path(), &argumentos), &[&kafka, &mongo])
+    };
+    correr(&mut consumidor("de_un_tiron", &["--mensajes", "240"]));
+    for mensajes in ["50", "1", "70"] {
+        correr(&mut consumidor("a_trozos", &["--mensajes", mensajes]));
+    }
+    let resto = faltan(&kafka, TOPIC, "a_trozos").to_string();
+    correr(&mut consumidor("a_trozos", &["--mensajes", &resto]));
+
+    let kpis = ["de_un_tiron", "a_trozos"].map(|base| {
+        let (crudos, kpis) = comprobar_ventanas(&mongo, base);
+        assert_eq!(crudos, 240);
+        assert!((10..=12).contains(&kpis), "240 mensajes en tres particiones, y salen {kpis} ventanas");
+        documentos(&mongo, base, KPIS).into_keys().collect::<Vec<_>>()
+    });
+    assert_eq!(kpis[0], kpis[1]);
+    let particiones: BTreeSet<_> = kpis[0].iter().filter_map(|id| id.split('#').nth(1)).collect();
+    assert_eq!(particiones.len(), 3, "{kpis:?}");
+}
+
+#[test]
+fn un_topic_creado_otra_vez_se_dice_y_no_se_sobrescribe_nada() {
+    let (kafka, mongo) = (Motor::arrancar("kafka"), Motor::arrancar("mongo"));
+    let carpeta = tempfile::tempdir().unwrap();
+    let productor =
+        || con(programa("productor", carpeta.path(), &["--rondas", "9", "--sin-pausa"]), &[&kafka]);
+    let consumidor = || {
+        let mut orden = con(programa("consumidor", carpeta.path(), &[]), &[&kafka, &mongo]);
+        orden.stdout(Stdio::piped()).stderr(Stdio::piped());
+        EnMarcha(orden.spawn().unwrap())
+    };
+    correr(&mut productor());
+    let mut en_marcha = consumidor();
+    en_marcha.lecturas(2); // los dos KPIs, que se enseñan después de confirmar
+    esperar(&mongo, 45, 2);
+    let todo = || [CRUDOS, KPIS, DESCARTADOS].map(|coleccion| documentos(&mongo, "iabd06", coleccion));
+    let antes = todo();
+    assert_eq!((antes[0].len(), antes[1].len()), (45, 2));
+
+    administrar(
+        &kafka,
+        &format!("[f.result() for f in admin.delete_topics(['{TOPIC}'], operation_timeout=30).values()]"),
+    );
+    correr(&mut productor());
+    let (codigo, errores) = en_marcha.fin();
+    assert_eq!(codigo, Some(1), "{errores}");
+    assert!(errores.contains("este topic ya no es el mismo") && errores.contains("--group-id"), "{errores}");
+    // Arrancado otra vez: Kafka ha olvidado el grupo, se lee desde el principio y el crc32 lo descubre.
+    let (codigo, errores) = consumidor().fin();
+    assert_eq!(codigo, Some(1), "{errores}");
+    assert!(errores.contains("de otro mensaje") && errores.contains("MONGODB_DATABASE"), "{errores}");
+    assert_eq!(todo(), antes);
 }
 
 #[test]
@@ -108,7 +182,7 @@ fn matado_al_azar_con_el_broker_y_la_base_yendo_y_viniendo_no_se_pierde_ni_se_re
     let argumentos = ["--rondas", &rondas.to_string(), "--sin-pausa", "--silencioso"];
     let total = 5 * rondas;
     // El topic se llena antes: así se sabe cuántos mensajes hay, sin repetidos del productor.
-    correr(&mut programa("productor", carpeta.path(), &[&kafka], &argumentos));
+    correr(&mut con(programa("productor", carpeta.path(), &argumentos), &[&kafka]));
 
     let (entorno_kafka, entorno_mongo) = (kafka.entorno.clone(), mongo.entorno.clone());
     let fin = Arc::new(AtomicBool::new(false));
@@ -124,7 +198,7 @@ fn matado_al_azar_con_el_broker_y_la_base_yendo_y_viniendo_no_se_pierde_ni_se_re
         (kafka, mongo)
     });
     for _ in 0..muertes {
-        let mut orden = programa("consumidor", carpeta.path(), &[], &["--ventana", "20"]);
+        let mut orden = programa("consumidor", carpeta.path(), &[]);
         orden.envs(&entorno_kafka).envs(&entorno_mongo).stdout(Stdio::null()).stderr(Stdio::null());
         let consumidor = EnMarcha(orden.spawn().unwrap());
         thread::sleep(Duration::from_millis(fastrand::u64(50..2_000))); // el azar de cuándo muere
@@ -134,17 +208,12 @@ fn matado_al_azar_con_el_broker_y_la_base_yendo_y_viniendo_no_se_pierde_ni_se_re
     let (kafka, mongo) = vaiven.join().unwrap();
 
     // Uno último, con calma, hasta que estén todos; los que ya se confirmaron no se vuelven a leer.
-    let mut orden = programa("consumidor", carpeta.path(), &[&kafka, &mongo], &[]);
-    let ultimo = EnMarcha(orden.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    let hasta = std::time::Instant::now() + Duration::from_secs(60);
-    while documentos(&mongo, CRUDOS).len() + documentos(&mongo, DESCARTADOS).len() < total
-        || documentos(&mongo, KPIS).len() < total / 20
-    {
-        assert!(std::time::Instant::now() < hasta, "no llegan todos");
-        thread::sleep(Duration::from_millis(200));
-    }
-    ultimo.senal("-INT");
-    assert_eq!(comprobar_ventanas(&mongo), (total, total / 20));
+    let mut orden = con(programa("consumidor", carpeta.path(), &[]), &[&kafka, &mongo]);
+    let ultimo = EnMarcha(orden.stdout(Stdio::null()).spawn().unwrap());
+    esperar(&mongo, total, total / 20);
+    drop(ultimo);
+    assert!(documentos(&mongo, "iabd06", DESCARTADOS).is_empty());
+    assert_eq!(comprobar_ventanas(&mongo, "iabd06"), (total, total / 20));
     println!("{muertes} muertes con los motores yendo y viniendo: {total} mensajes");
 }
 
@@ -153,7 +222,7 @@ fn un_kafka_4_se_reconoce_y_se_dice_que_hacer() {
     let kafka = Motor::arrancar("kafka4");
     let carpeta = tempfile::tempdir().unwrap();
     for nombre in ["productor", "consumidor"] {
-        let salida = programa(nombre, carpeta.path(), &[&kafka], &[]).output().unwrap();
+        let salida = con(programa(nombre, carpeta.path(), &[]), &[&kafka]).output().unwrap();
         let errores = String::from_utf8(salida.stderr).unwrap();
         assert_eq!(salida.status.code(), Some(1), "{errores}");
         assert!(errores.contains("3.9"), "{errores}");

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 mod comun;
-use comun::EnMarcha;
+use comun::{EnMarcha, programa};
 use practicas_iabd06::almacen::embebido::AlmacenEmbebido;
 use practicas_iabd06::almacen::{Almacen, CRUDOS, Dato, Documento, ErrorAlmacen, KPIS, a_json};
 use practicas_iabd06::broker::embebido::{EmisorEmbebido, ReceptorEmbebido};
@@ -14,19 +14,6 @@ use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registr
 use practicas_iabd06::consumo::Consumo;
 use rusqlite::Connection;
 use serde_json::{Value, json};
-
-fn programa(nombre: &str, carpeta: &Path, argumentos: &[&str]) -> Command {
-    let ruta = match nombre {
-        "productor" => env!("CARGO_BIN_EXE_productor_metrics_iabd06"),
-        _ => env!("CARGO_BIN_EXE_consumidor_metrics_iabd06"),
-    };
-    let mut orden = Command::new(ruta);
-    orden.current_dir(carpeta).args(argumentos).stdin(Stdio::null());
-    for variable in ["KAFKA_BOOTSTRAP_SERVERS", "IP_LOCAL", "MONGODB_URI", "MONGODB_DATABASE"] {
-        orden.env_remove(variable);
-    }
-    orden
-}
 
 fn correr(nombre: &str, carpeta: &Path, argumentos: &[&str]) -> Output {
     programa(nombre, carpeta, argumentos).output().unwrap()
@@ -79,11 +66,16 @@ fn nueve_rondas_dan_45_crudos_y_2_kpis_que_salen_de_ellos() {
     assert!(errores(&salida).contains("ventana abierta: 5/20, se releerá"));
     assert_eq!(comprobar_ventanas(carpeta.path(), 20), (45, 2));
 
-    // Cada KPI se enseña en JSON, tal como se ha guardado.
+    // Cada KPI se enseña en JSON: lo guardado, con dos decimales.
     let normal = String::from_utf8(salida.stdout).unwrap();
     let ensenados: Vec<Value> =
         normal.lines().filter(|l| l.starts_with('{')).map(|l| serde_json::from_str(l).unwrap()).collect();
-    let guardados: Vec<Value> = documentos(carpeta.path(), "system_metrics_kpis").into_values().collect();
+    let mut guardados: Vec<Value> = documentos(carpeta.path(), "system_metrics_kpis").into_values().collect();
+    for valor in guardados.iter_mut().flat_map(|kpi| kpi.as_object_mut().unwrap().values_mut()) {
+        if valor.is_f64() {
+            *valor = json!((valor.as_f64().unwrap() * 100.0).round() / 100.0);
+        }
+    }
     assert_eq!(ensenados, guardados);
     let crudo = &documentos(carpeta.path(), "system_metrics_raw")[&format!("{TOPIC}#0#0")];
     assert_eq!((&crudo["server_id"], &crudo["kafka"]["key"]), (&json!("web01"), &json!("web01")));
@@ -114,20 +106,29 @@ fn mensajes_n_no_guarda_el_n_mas_1() {
 #[cfg(unix)]
 fn matado_al_azar_mientras_se_produce_no_se_pierde_ni_se_repite_nada() {
     let carpeta = tempfile::tempdir().unwrap();
-    let produccion =
-        programa("productor", carpeta.path(), &["--rondas", "400", "--intervalo", "5ms", "--silencioso"]);
-    let mut produccion = { produccion }.spawn().unwrap();
+    let mut orden = programa("productor", carpeta.path(), &["--intervalo", "5ms"]);
+    let produccion = EnMarcha(orden.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
     for _ in 0..10 {
         let mut orden = programa("consumidor", carpeta.path(), &[]);
         let mut consumidor = EnMarcha(orden.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
         consumidor.lecturas(fastrand::usize(1..20)); // líneas de su salida: el azar de cuándo muere
         consumidor.senal("-KILL");
     }
-    assert!(produccion.wait().unwrap().success());
-    let relee = (2_000 - confirmado(carpeta.path())).to_string();
+    produccion.senal("-INT");
+    let (codigo, resumen) = produccion.fin();
+    let enviados = final_del_topic(carpeta.path());
+    assert_eq!(codigo, Some(0), "{resumen}");
+    assert!(resumen.contains(&format!(" {enviados} mensajes confirmados, 0 sin confirmar.")), "{resumen}");
+
+    let relee = (enviados - confirmado(carpeta.path())).to_string();
     let salida = correr("consumidor", carpeta.path(), &["--mensajes", &relee]);
     assert_eq!(salida.status.code(), Some(0), "{}", errores(&salida));
-    assert_eq!(comprobar_ventanas(carpeta.path(), 20), (2_000, 100));
+    assert_eq!(comprobar_ventanas(carpeta.path(), 20), (enviados as usize, enviados as usize / 20));
+}
+
+fn final_del_topic(carpeta: &Path) -> i64 {
+    let conexion = Connection::open(carpeta.join("datos/motor.sqlite3")).unwrap();
+    conexion.query_row("SELECT max(offset) + 1 FROM mensajes", [], |f| f.get(0)).unwrap()
 }
 
 fn confirmado(carpeta: &Path) -> i64 {
@@ -357,4 +358,24 @@ fn el_almacen_no_repite_no_sustituye_y_distingue_otra_historia() {
     assert_eq!(almacen.insertar(KPIS, &[documento("k", None, 2)]), Ok(0), "un KPI guardado se conserva");
     assert_eq!(almacen.insertar(KPIS, &[]), Ok(0));
     assert_eq!(a_json(&documento("a", None, 1)), json!({"_id": "a", "n": 1}));
+}
+
+#[test]
+fn si_hay_un_kafka_a_mano_el_motor_embebido_dice_como_usarlo() {
+    // Si el puerto ya está ocupado, algo responde en él, que es lo que hace falta.
+    let _a_mano = std::net::TcpListener::bind("127.0.0.1:29092");
+    let carpeta = tempfile::tempdir().unwrap();
+    let salida = correr("productor", carpeta.path(), &["--rondas", "1"]);
+    assert!(errores(&salida).contains("responde algo: para usarlo, --broker localhost:29092"), "{salida:?}");
+}
+
+#[test]
+fn una_carpeta_que_no_vale_se_dice_y_se_pide_otra() {
+    let carpeta = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(carpeta.path().join("datos/motor.sqlite3")).unwrap();
+    for nombre in ["productor", "consumidor"] {
+        let salida = correr(nombre, carpeta.path(), &[]);
+        assert_eq!(salida.status.code(), Some(1), "{salida:?}");
+        assert!(errores(&salida).contains("elige otra carpeta con --datos"), "{salida:?}");
+    }
 }

@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use practicas_iabd06::almacen::{self, CRUDOS, DESCARTADOS, KPIS};
+use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
 use practicas_iabd06::avisos::Nivel;
 use practicas_iabd06::broker::TOPIC;
 use practicas_iabd06::config::tuberia::Consumidor;
@@ -15,8 +15,9 @@ use practicas_iabd06::consumo::Consumo;
 use practicas_iabd06::fallo::{Fallo, salir};
 use practicas_iabd06::insistir::insistir;
 use practicas_iabd06::motores;
-use practicas_iabd06::pantalla::{Pantalla, barra};
+use practicas_iabd06::pantalla::Pantalla;
 use practicas_iabd06::parada::Parada;
+use practicas_iabd06::tablero::{Cuentas, Tablero};
 
 /// Lo que se espera a que llegue algo antes de mirar si hay que parar.
 const ESPERA: Duration = Duration::from_millis(500);
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
 fn consumidor() -> Result<(), Fallo> {
     let config = Consumidor::leer()?;
     let parada = Parada::instalar()?; // Ctrl-C
-    parada.limitar(LIMITE_PARADA);
+    parada.limitar(LIMITE_PARADA, "Parado sin esperar más: lo que no se ha confirmado se releerá.");
     let pantalla = Pantalla::new(&config.salida, &parada)?;
 
     // 1. Inicialización: de dónde se lee, dónde se guarda y las ventanas.
@@ -39,16 +40,17 @@ fn consumidor() -> Result<(), Fallo> {
         motores::receptor(&config.broker, &config.datos, &config.group_id, &pantalla.avisos())?;
     let mut base = motores::almacen(&config.base, &config.datos, &pantalla.avisos())?;
     let mut consumo = Consumo::new(TOPIC, config.ventana);
-    let (mut leidos, mut crudos, mut descartados, mut kpis) = (0, 0, 0, 0);
+    let mut cuentas = Cuentas::default();
+    let mut tablero = Tablero::new(&pantalla);
 
     // 2. Bucle: cada tanda de mensajes, como la entrega el broker.
-    while config.mensajes != Some(leidos) && !parada.pedida() {
+    while config.mensajes != Some(cuentas.leidos) && !parada.pedida() {
         let recibidos = insistir(&parada, &pantalla, || {
             receptor.recibir(ESPERA).inspect_err(|_| consumo.olvidar_ventanas()) // se vuelve a lo confirmado
         })?;
         let Some(mut registros) = recibidos else { break };
-        registros.truncate(config.mensajes.map_or(usize::MAX, |n| (n - leidos) as usize));
-        leidos += registros.len() as u64;
+        registros.truncate(config.mensajes.map_or(usize::MAX, |n| (n - cuentas.leidos) as usize));
+        cuentas.leidos += registros.len() as u64;
         let tanda = consumo.procesar(&registros, SystemTime::now());
 
         // Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
@@ -68,21 +70,16 @@ fn consumidor() -> Result<(), Fallo> {
             consumo.olvidar_ventanas(); // releer no repite nada
         }
 
-        crudos += tanda.crudos.len();
-        descartados += tanda.descartados.len();
-        kpis += tanda.kpis.len();
+        cuentas.crudos += tanda.crudos.len();
+        cuentas.descartados += tanda.descartados.len();
+        cuentas.kpis += tanda.kpis.len();
         for documento in &tanda.kpis {
-            pantalla.dato(&almacen::a_json(documento).to_string());
+            tablero.kpi(documento);
         }
-        if !registros.is_empty() {
-            let abierta: u64 = consumo.abiertas().map(|(_, n)| n).sum();
-            let cuentas = format!("crudos {crudos}  descartados {descartados}  KPIs {kpis}");
-            let barra = barra(abierta as usize, config.ventana as usize);
-            pantalla.progreso(
-                &format!("ventana {barra} {abierta}/{}  {cuentas}", config.ventana),
-                &format!("{} mensajes  ventana {abierta}/{}  {cuentas}", registros.len(), config.ventana),
-            );
-        }
+        let abierta = consumo.abiertas().map(|(_, mensajes)| mensajes).sum();
+        tablero.tanda(&registros, cuentas, (abierta, config.ventana), || {
+            receptor.atraso().inspect_err(|_| consumo.olvidar_ventanas()).ok()
+        });
     }
 
     // 3. Cierre: la ventana abierta no se confirma, y la próxima vez se relee entera.
@@ -91,6 +88,7 @@ fn consumidor() -> Result<(), Fallo> {
             format!("Partición {particion}: ventana abierta: {mensajes}/{}, se releerá.", config.ventana);
         pantalla.avisar(Nivel::Info, &frase);
     }
+    let Cuentas { leidos, crudos, descartados, kpis } = cuentas;
     let frase = format!("{leidos} mensajes leídos: {crudos} crudos, {descartados} descartados, {kpis} KPIs.");
     pantalla.avisar(Nivel::Info, &frase);
     Ok(())

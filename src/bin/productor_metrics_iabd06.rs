@@ -9,18 +9,19 @@ use std::time::{Duration, Instant};
 
 use practicas_iabd06::avisos::{Nivel, contar};
 use practicas_iabd06::broker::PorEnviar;
+use practicas_iabd06::broker::envios::Envios;
 use practicas_iabd06::config::tuberia::Productor;
 use practicas_iabd06::fallo::{Fallo, salir};
-use practicas_iabd06::insistir::insistir;
 use practicas_iabd06::motores;
 use practicas_iabd06::pantalla::Pantalla;
 use practicas_iabd06::parada::Parada;
 use practicas_iabd06::ritmo;
 use practicas_iabd06::simulador::Simulador;
+use practicas_iabd06::tablero::Tablero;
 use time::OffsetDateTime;
 
-/// Mensajes que se envían y confirman juntos.
-const TANDA: usize = 1_000;
+/// Lo que se espera en cada ronda a que el broker confirme, antes de enseñarla.
+const ESPERA: Duration = Duration::from_secs(1);
 
 /// Lo que se espera, tras Ctrl-C, a un broker que no contesta.
 const LIMITE_PARADA: Duration = Duration::from_secs(4);
@@ -32,47 +33,37 @@ fn main() -> ExitCode {
 fn productor() -> Result<(), Fallo> {
     let config = Productor::leer()?;
     let parada = Parada::instalar()?; // Ctrl-C
-    parada.limitar(LIMITE_PARADA);
+    parada.limitar(LIMITE_PARADA, "Parado sin esperar más al broker: lo que no ha confirmado se pierde.");
     let pantalla = Pantalla::new(&config.salida, &parada)?;
 
     // 1. Inicialización: el broker y los servidores simulados.
-    let mut emisor = motores::emisor(&config.broker, &config.datos, &pantalla.avisos())?;
+    let emisor = motores::emisor(&config.broker, &config.datos, &pantalla.avisos())?;
+    let mut envios = Envios::new(emisor, &parada, &pantalla);
     let mut simulador = Simulador::new(config.servidores, config.semilla);
+    let mut tablero = Tablero::new(&pantalla);
 
     // 2. Una ronda cada diez segundos: un mensaje de cada servidor.
-    let (mut rondas, mut confirmados) = (0, 0);
+    let (mut rondas, mut generados) = (0, 0);
     let inicio = Instant::now();
     while config.rondas != Some(rondas) && !parada.pedida() {
-        let ahora = OffsetDateTime::now_utc();
-        let mut ronda = Vec::with_capacity(config.servidores);
-        let mut resumen = String::new();
-        for (i, mensaje) in simulador.ronda(ahora).enumerate() {
-            if i < 5 {
-                resumen += &format!("  {} {:.0} %", mensaje.server_id, mensaje.metrics.cpu_percent);
+        for mensaje in simulador.ronda(OffsetDateTime::now_utc()) {
+            generados += 1;
+            if !envios.send(PorEnviar::from(&mensaje)) {
+                break; // se ha pedido parar con el broker caído
             }
-            let mut json = String::with_capacity(256);
-            mensaje.escribir_json(&mut json);
-            ronda.push(PorEnviar { clave: mensaje.server_id.to_owned(), valor: json.into_bytes() });
+            tablero.mensaje(mensaje.server_id, &mensaje.metrics);
         }
         rondas += 1;
 
-        for tanda in ronda.chunks(TANDA) {
-            if insistir(&parada, &pantalla, || emisor.enviar(tanda))?.is_none() {
-                break; // se ha pedido parar con el broker caído
-            }
-            confirmados += tanda.len() as u64;
-        }
-        let enviados = contar(confirmados, "mensaje confirmado", "mensajes confirmados");
-        let linea = format!("ronda {rondas}  {enviados}{resumen}");
-        pantalla.progreso(&linea, &linea);
-
+        envios.flush(ESPERA.min(config.intervalo)); // sin retrasar la ronda siguiente
+        tablero.ronda(rondas, envios.confirmados(), envios.pendientes());
         if config.rondas != Some(rondas) {
             parada.esperar_hasta(inicio + ritmo::siguiente(inicio.elapsed(), config.intervalo));
         }
     }
 
-    // 3. Cierre: todo lo confirmado está en el topic.
-    let generados = rondas * config.servidores as u64;
+    // 3. Cierre: lo que quede en la cola sale ahora.
+    let (confirmados, fin) = envios.close();
     let frase = format!(
         "{}: {}, {} sin confirmar.",
         contar(rondas, "ronda", "rondas"),
@@ -80,5 +71,5 @@ fn productor() -> Result<(), Fallo> {
         generados - confirmados
     );
     pantalla.avisar(Nivel::Info, &frase);
-    Ok(())
+    fin
 }

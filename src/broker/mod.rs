@@ -6,12 +6,14 @@
 
 #[cfg(feature = "embebido")]
 pub mod embebido;
+pub mod envios;
 pub mod kafka;
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::insistir::Reintentable;
+use crate::mensaje::Mensaje;
 
 /// El topic del ejercicio.
 pub const TOPIC: &str = "system-metrics-topic-iabd06";
@@ -23,6 +25,15 @@ pub struct PorEnviar {
     pub clave: String,
     /// El contenido.
     pub valor: Vec<u8>,
+}
+
+impl From<&Mensaje<'_>> for PorEnviar {
+    /// La clave es el servidor, y el contenido, el mensaje en JSON.
+    fn from(mensaje: &Mensaje<'_>) -> Self {
+        let mut json = String::with_capacity(256);
+        mensaje.escribir_json(&mut json);
+        PorEnviar { clave: mensaje.server_id.to_owned(), valor: json.into_bytes() }
+    }
 }
 
 /// Un mensaje recibido.
@@ -68,7 +79,7 @@ pub trait Receptor: Send {
     /// Mensajes que hay en el topic después de los ya recibidos, entre todas las particiones.
     ///
     /// # Errors
-    /// [`ErrorBroker`].
+    /// [`ErrorBroker`]. Como en [`recibir`](Self::recibir), después se vuelve a lo último confirmado.
     fn atraso(&mut self) -> Result<u64, ErrorBroker>;
 }
 

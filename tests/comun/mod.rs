@@ -1,4 +1,4 @@
-//! Lo que comparten las pruebas: un servidor HTTP que contesta lo que se le diga, y el agente.
+//! Lo que comparten las pruebas: un servidor HTTP que contesta lo que se le diga, y los programas.
 #![allow(dead_code)] // cada prueba usa una parte
 
 use std::collections::HashMap;
@@ -186,6 +186,20 @@ pub fn agente(carpeta: &Path, argumentos: &[&str]) -> Command {
         if variable.to_string_lossy().starts_with("INFLUXDB_") {
             orden.env_remove(variable);
         }
+    }
+    orden
+}
+
+/// El productor o el consumidor, en una carpeta, sin nada configurado desde fuera.
+pub fn programa(nombre: &str, carpeta: &Path, argumentos: &[&str]) -> Command {
+    let ruta = match nombre {
+        "productor" => env!("CARGO_BIN_EXE_productor_metrics_iabd06"),
+        _ => env!("CARGO_BIN_EXE_consumidor_metrics_iabd06"),
+    };
+    let mut orden = Command::new(ruta);
+    orden.current_dir(carpeta).args(argumentos).stdin(Stdio::null());
+    for variable in ["KAFKA_BOOTSTRAP_SERVERS", "IP_LOCAL", "MONGODB_URI", "MONGODB_DATABASE"] {
+        orden.env_remove(variable);
     }
     orden
 }

@@ -148,6 +148,40 @@ pub fn python() -> PathBuf {
     cache.join("python/bin/python")
 }
 
+/// Unas líneas de Python con `admin`, el administrador de confluent-kafka. Da lo que escriben.
+pub fn administrar(motor: &Motor, lineas: &str) -> String {
+    let programa = format!(
+        "from confluent_kafka import *\nfrom confluent_kafka.admin import *\n\
+         BROKER = {{'bootstrap.servers': '{}'}}\nadmin = AdminClient(BROKER)\n{lineas}\n",
+        motor.entorno["KAFKA_BOOTSTRAP_SERVERS"]
+    );
+    en_python(Command::new(python()).args(["-c", &programa]))
+}
+
+/// Cuántos mensajes le faltan a un grupo, desde lo confirmado: los que leerá la próxima vez.
+pub fn faltan(motor: &Motor, topic: &str, grupo: &str) -> u64 {
+    let lineas = format!(
+        "c = Consumer({{**BROKER, 'group.id': '{grupo}'}})\n\
+         particiones = [TopicPartition('{topic}', p) for p in c.list_topics('{topic}').topics['{topic}'].partitions]\n\
+         finales = [c.get_watermark_offsets(p)[1] for p in particiones]\n\
+         print(sum(finales) - sum(max(p.offset, 0) for p in c.committed(particiones)))"
+    );
+    administrar(motor, &lineas).parse().unwrap()
+}
+
+/// Ejecuta algo en Python, que tiene que salir bien. Da lo que escribe.
+pub fn en_python(orden: &mut Command) -> String {
+    let salida = orden.output().unwrap();
+    assert!(salida.status.success(), "{}", String::from_utf8_lossy(&salida.stderr));
+    String::from_utf8(salida.stdout).unwrap().trim().to_owned()
+}
+
+/// Un programa, con la configuración de estos motores.
+pub fn con(mut programa: Command, motores: &[&Motor]) -> Command {
+    programa.envs(motores.iter().flat_map(|m| &m.entorno));
+    programa
+}
+
 /// `corto` normalmente; `largo` con servicios/probar --largo.
 pub fn segun<T>(corto: T, largo: T) -> T {
     if std::env::var_os("PRUEBAS_LARGAS").is_some() { largo } else { corto }

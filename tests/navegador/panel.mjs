@@ -165,7 +165,7 @@ const CSVS = {
   servidor: [["#servidor .csv", /^servidor_A-5m\.csv$/, "cpu_percent_media"]],
   flota: [["#flota .csv", /^flota\.csv$/, "network_mbps"]],
   kpis: [
-    ["#kpis .mandos .csv", /^kpis-24h\.csv$/, "tasa_procesamiento_msg_seg_max"],
+    ["#kpis .mandos .csv", /^kpis-1h\.csv$/, "tasa_procesamiento_msg_seg_max"],
     [".ventanas .csv", /^ventanas\.csv$/, "cpu_percent_avg"],
     [".descartados .csv", /^descartados\.csv$/, "razon"],
   ],
@@ -185,7 +185,7 @@ for (const vista of VISTAS) {
       assert.ok(filas.every((f) => f.every((c) => !/^[=+@]/.test(c))), "ninguna celda es una fórmula");
     }
     const png = await descarga(pagina, pagina.locator(`#${vista} .png`).first());
-    assert.match(png.nombre, { servidor: /^servidor_A-cpu-5m\.png$/, flota: /-flota\.png$/, kpis: /^kpis-cpu_percent_avg-24h\.png$/ }[vista]);
+    assert.match(png.nombre, { servidor: /^servidor_A-cpu-5m\.png$/, flota: /-flota\.png$/, kpis: /^kpis-cpu_percent_avg-1h\.png$/ }[vista]);
     assert.equal(png.bytes.subarray(0, 8).toString("latin1"), "\x89PNG\r\n\x1a\n");
     assert.ok(png.bytes.readUInt32BE(16) >= 1600 && png.bytes.readUInt32BE(20) >= 700, "ancho y alto");
     assert.ok(png.bytes.length > 5_000, "no está en blanco");
@@ -194,9 +194,9 @@ for (const vista of VISTAS) {
 
 // --- la dirección ------------------------------------------------------------------------------
 
-prueba("la dirección guarda la vista, y «atrás» vuelve", { consulta: "?vista=kpis&rango=1h" }, async (pagina) => {
+prueba("la dirección guarda la vista, y «atrás» vuelve", { consulta: "?vista=kpis&rango=7d" }, async (pagina) => {
   await conDatos(pagina, "kpis");
-  assert.equal(await pagina.locator("#kpis input:checked").inputValue(), "1h");
+  assert.equal(await pagina.locator("#kpis input:checked").inputValue(), "7d");
   await pagina.getByRole("tab", { name: "Flota" }).click();
   await pagina.locator(".buscar").fill("WEB");
   await pagina.waitForURL("**/?vista=flota&buscar=WEB");
@@ -204,7 +204,7 @@ prueba("la dirección guarda la vista, y «atrás» vuelve", { consulta: "?vista
   assert.match(await pagina.title(), /^Flota/);
   await pagina.goBack();
   await conDatos(pagina, "kpis");
-  assert.equal(await pagina.locator("#kpis input:checked").inputValue(), "1h");
+  assert.equal(await pagina.locator("#kpis input:checked").inputValue(), "7d");
   await pagina.goForward();
   assert.equal(await pagina.locator(".buscar").inputValue(), "WEB");
   await pagina.locator(".buscar").fill("ni uno");
@@ -260,7 +260,7 @@ prueba("todo se maneja con el teclado", {}, async (pagina) => {
   // Y usarlos: el periodo con las flechas, la tabla con Intro.
   await pagina.locator("#kpis input:checked").focus();
   await pagina.keyboard.press("ArrowRight");
-  await pagina.waitForURL("**/?vista=kpis&rango=7d");
+  await pagina.waitForURL("**/?vista=kpis&rango=24h");
   await pagina.locator("#kpis summary").first().focus();
   await pagina.keyboard.press("Enter");
   await pagina.locator("#kpis details td").first().waitFor();

@@ -16,7 +16,7 @@ const EN_PALABRAS = { "5m": "últimos 5 minutos", "1h": "última hora", "24h": "
 export const PARAMETROS = {
   servidor: { host: "", rango: "5m" },
   flota: { buscar: "", pagina: "0" },
-  kpis: { rango: "24h" },
+  kpis: { rango: "1h" },
 };
 
 /** Los periodos que admite cada vista. */

@@ -1,0 +1,275 @@
+"""El consumidor: guarda cada mensaje en crudo y, cada 20, los KPIs de la ventana.
+
+Necesita confluent-kafka y pymongo, y dos variables de entorno: KAFKA_BOOTSTRAP_SERVERS y
+MONGODB_URI. MONGODB_DATABASE es iabd06 si no se dice otra. Se para con Ctrl-C.
+La guía está en docs/03-consumidor-kpis.md.
+
+Escribe los mismos documentos que el de Rust. Con mensajes muy raros es más sencillo: la razón de
+un JSON roto no dice en qué columna, y un mensaje que BSON no admite (un entero de más de 64 bits,
+por ejemplo) para el programa, cuando el de Rust lo guarda como texto.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+import zlib
+from datetime import datetime, timezone
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from pymongo import MongoClient, WriteConcern
+from pymongo.errors import AutoReconnect, BulkWriteError
+
+TOPIC = "system-metrics-topic-iabd06"
+VENTANA = 20
+PROMEDIADAS = ["cpu_percent", "memory_percent", "disk_io_mbps", "network_mbps"]
+RESERVADOS = ["_id", "kafka", "timestamp", "original"]
+REPETIDO = 11000  # ya hay un documento con ese _id
+
+
+class Agregador:
+    """Los contadores de la ventana abierta de una partición. No guarda los mensajes."""
+
+    def __init__(self, particion):
+        self.particion = particion
+        self.cierre_anterior = None
+        self.mensajes = 0
+
+    def sumar(self, metricas, offset, llegada):
+        """Suma un mensaje. Si completa la ventana, la cierra y devuelve sus KPIs."""
+        if self.mensajes == 0:
+            # De cierre a cierre: 20 mensajes son 20 huecos, no 19.
+            self.inicio = self.cierre_anterior or llegada
+            self.offset_inicio = offset
+            self.sumas = dict.fromkeys(PROMEDIADAS, 0.0)
+            self.errores = 0
+
+        self.mensajes += 1
+        for nombre in PROMEDIADAS:
+            self.sumas[nombre] += metricas[nombre]
+        self.errores += int(metricas["error_count"])
+
+        if self.mensajes < VENTANA:
+            return None
+        self.mensajes = 0
+        self.cierre_anterior = llegada
+        return self.documento(offset, llegada)
+
+    def documento(self, offset_fin, llegada):
+        duracion = max((llegada - self.inicio).total_seconds(), 0.0)
+        return {
+            "_id": f"{TOPIC}#{self.particion}#{self.offset_inicio}-{offset_fin}",
+            "timestamp_utc": llegada,
+            "ventana_inicio": self.inicio,
+            "ventana_fin": llegada,
+            "duracion_ventana_seg": duracion,
+            "num_mensajes": VENTANA,
+            **{f"{nombre}_avg": suma / VENTANA for nombre, suma in self.sumas.items()},
+            "error_count_sum": self.errores,
+            # Por debajo de 1 ms, una duración no da una tasa creíble.
+            "tasa_procesamiento_msg_seg": VENTANA / duracion if duracion >= 0.001 else None,
+            "particion": self.particion,
+            "offset_inicio": self.offset_inicio,
+            "offset_fin": offset_fin,
+        }
+
+
+def leer(valor):
+    """Los campos del mensaje. ValueError, con la razón, si no cuenta para los KPIs."""
+    try:
+        campos = json.loads(valor)
+    except (ValueError, RecursionError):
+        raise ValueError("no es JSON válido") from None
+    if not isinstance(campos, dict):
+        raise ValueError("no es un objeto JSON")
+    if "metrics" not in campos:
+        raise ValueError("falta metrics")
+    metricas = campos["metrics"]
+    if not isinstance(metricas, dict):
+        raise ValueError("metrics no es un objeto")
+
+    for nombre in [*PROMEDIADAS, "error_count"]:
+        if nombre not in metricas:
+            raise ValueError(f"falta metrics.{nombre}")
+        numero = metricas[nombre]
+        # True también es un int, y json.loads admite NaN e infinito.
+        if type(numero) not in (int, float) or not -1e300 < numero < 1e300:
+            raise ValueError(f"metrics.{nombre} no es un número")
+    if numero != int(numero):
+        raise ValueError("metrics.error_count no es un entero")
+    return campos
+
+
+def fecha(texto):
+    """La fecha de un texto ISO 8601 con su zona horaria; None si no lo es."""
+    try:
+        instante = datetime.fromisoformat(texto)
+    except (TypeError, ValueError):
+        return None
+    return instante if instante.tzinfo else None
+
+
+def identidad(mensaje):
+    return f"{TOPIC}#{mensaje.partition()}#{mensaje.offset()}"
+
+
+def procedencia(mensaje, llegada):
+    clave = mensaje.key() or None
+    try:
+        clave = clave and clave.decode()
+    except UnicodeDecodeError:
+        pass  # no es texto: se guarda en bytes
+    return {
+        "topic": TOPIC,
+        "partition": mensaje.partition(),
+        "offset": mensaje.offset(),
+        "key": clave,
+        "crc32": zlib.crc32(mensaje.value() or b""),
+        "recibido_en": llegada,
+    }
+
+
+def crudo(mensaje, campos, llegada):
+    """El mensaje como vino, con su fecha y su procedencia. Los campos reservados, en original."""
+    documento = {"_id": identidad(mensaje)}
+    documento |= {clave: valor for clave, valor in campos.items() if clave not in RESERVADOS}
+    if instante := fecha(campos.get("timestamp_utc")):
+        documento["timestamp"] = instante
+    if original := {clave: valor for clave, valor in campos.items() if clave in RESERVADOS}:
+        documento["original"] = original
+    documento["kafka"] = procedencia(mensaje, llegada)
+    return documento
+
+
+def descartado(mensaje, razon, llegada):
+    return {
+        "_id": identidad(mensaje),
+        "razon": razon,
+        "bytes": mensaje.value() or b"",
+        "timestamp": llegada,
+        "kafka": procedencia(mensaje, llegada),
+    }
+
+
+def guardar(coleccion, documentos):
+    """Guarda los documentos. Si MongoDB no responde, espera y vuelve a probar."""
+    while documentos:  # insert_many no admite una lista vacía
+        try:
+            insertar_nuevos(coleccion, documentos)
+            return
+        except AutoReconnect:
+            print("MongoDB no responde; se reintenta.", file=sys.stderr)
+            time.sleep(1)
+
+
+def insertar_nuevos(coleccion, documentos):
+    """Inserta los que no estén. Uno que ya está se queda como estaba."""
+    try:
+        coleccion.insert_many(documentos, ordered=False)
+    except BulkWriteError as error:
+        fallos = error.details["writeErrors"]
+        if error.details["writeConcernErrors"] or any(f["code"] != REPETIDO for f in fallos):
+            raise
+        for nuevo in [documentos[f["index"]] for f in fallos]:
+            # Un KPI no lleva kafka. En los demás, el que está ha de ser del mismo mensaje.
+            guardado = coleccion.find_one({"_id": nuevo["_id"]})
+            if "kafka" in nuevo and guardado["kafka"]["crc32"] != nuevo["kafka"]["crc32"]:
+                sys.exit(
+                    f"error: en la base de datos ya hay un {nuevo['_id']} de otro mensaje: el topic "
+                    "se ha creado otra vez, o es de otro clúster. Usa otra MONGODB_DATABASE; no se ha "
+                    "sobrescrito nada."
+                )
+
+
+def main():
+    opciones = argparse.ArgumentParser(description="Consumidor de métricas y KPIs")
+    opciones.add_argument("--mensajes", type=int, help="acaba tras leer N mensajes [hasta Ctrl-C]")
+    opciones.add_argument("--group-id", default="consumidor_metrics_iabd06")
+    config = opciones.parse_args()
+
+    # 1. Inicialización: dónde se guarda, de dónde se lee y las ventanas.
+    mongo = MongoClient(os.environ["MONGODB_URI"], serverSelectionTimeoutMS=5000)
+    base = mongo.get_database(
+        os.environ.get("MONGODB_DATABASE", "iabd06"), write_concern=WriteConcern("majority")
+    )
+    base.command("ping")  # si no se puede entrar, mejor saberlo ya
+    consumidor = Consumer(
+        {
+            "bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"],
+            "group.id": config.group_id,
+            "auto.offset.reset": "earliest",  # un grupo nuevo empieza por el principio
+            "enable.auto.commit": False,  # se confirma a mano, donde se cierra una ventana
+            "allow.auto.create.topics": True,
+            "reconnect.backoff.ms": 1000,  # con el broker caído, menos intentos
+        }
+    )
+    agregadores = {}
+    # Al repartir las particiones se vuelve a lo confirmado: las ventanas abiertas se rehacen.
+    consumidor.subscribe([TOPIC], on_assign=lambda *_: agregadores.clear())
+    leidos = total_crudos = total_descartados = total_kpis = 0
+
+    # 2. Bucle: cada tanda de mensajes, como la entrega el broker.
+    try:
+        while config.mensajes != leidos:
+            tope = min(500, config.mensajes - leidos) if config.mensajes else 500
+            recibidos = consumidor.consume(tope, timeout=0.2)
+            llegada = datetime.now(timezone.utc)
+            crudos, descartados, kpis, confirmar = [], [], [], {}
+            for mensaje in recibidos:
+                if mensaje.error():
+                    print(f"Kafka: {mensaje.error()}", file=sys.stderr)
+                    continue
+                leidos += 1
+                particion, offset = mensaje.partition(), mensaje.offset()
+                agregador = agregadores.setdefault(particion, Agregador(particion))
+                try:
+                    campos = leer(mensaje.value() or b"")
+                    crudos.append(crudo(mensaje, campos, llegada))
+                    if kpi := agregador.sumar(campos["metrics"], offset, llegada):
+                        kpis.append(kpi)
+                except ValueError as razon:
+                    descartados.append(descartado(mensaje, str(razon), llegada))
+                if agregador.mensajes == 0:
+                    confirmar[particion] = TopicPartition(TOPIC, particion, offset + 1)
+
+            # Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
+            guardar(base["system_metrics_raw_iabd06"], crudos)
+            guardar(base["system_metrics_descartados_iabd06"], descartados)
+            guardar(base["system_metrics_kpis_iabd06"], kpis)
+            if confirmar:
+                try:
+                    consumidor.commit(offsets=list(confirmar.values()), asynchronous=False)
+                except KafkaException as error:
+                    # Lo confirmará la próxima ventana; si antes hay que releer, no se repite nada.
+                    print(f"Kafka no ha confirmado: {error}", file=sys.stderr)
+
+            total_crudos += len(crudos)
+            total_descartados += len(descartados)
+            total_kpis += len(kpis)
+            for kpi in kpis:
+                # Se guarda sin redondear y se enseña con dos decimales.
+                corto = {c: round(v, 2) if isinstance(v, float) else v for c, v in kpi.items()}
+                print(json.dumps(corto, default=datetime.isoformat))
+            if recibidos:
+                abierta = sum(agregador.mensajes for agregador in agregadores.values())
+                print(f"{len(recibidos)} mensajes  ventana {abierta}/{VENTANA}", flush=True)
+    except KeyboardInterrupt:
+        print("Parando...")
+
+    # 3. Cierre: la ventana abierta no se confirma, y la próxima vez se relee entera.
+    finally:
+        consumidor.close()
+        mongo.close()
+        for particion, agregador in sorted(agregadores.items()):
+            if agregador.mensajes:
+                abierta = f"{agregador.mensajes}/{VENTANA}"
+                print(f"Partición {particion}: ventana abierta: {abierta}, se releerá.")
+        print(
+            f"{leidos} mensajes leídos: {total_crudos} crudos, "
+            f"{total_descartados} descartados, {total_kpis} KPIs."
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+//! La cola del productor: `send()` deja el mensaje y vuelve; un hilo los manda, en orden, y espera a que
+//! el broker los confirme. Es lo que hacen por dentro kafka-python y confluent-kafka.
+
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::{Emisor, PorEnviar};
+use crate::fallo::Fallo;
+use crate::insistir::insistir;
+use crate::pantalla::Pantalla;
+use crate::parada::Parada;
+
+/// Mensajes sin confirmar, como mucho. Con la cola llena, `send()` espera.
+const SIN_CONFIRMAR: usize = 10_000;
+
+/// Mensajes que se mandan juntos, como mucho.
+const TANDA: usize = 1_000;
+
+/// Los mensajes en camino.
+pub struct Envios {
+    cola: SyncSender<PorEnviar>,
+    aceptados: u64,
+    marcador: Arc<Marcador>,
+    hilo: JoinHandle<Result<(), Fallo>>,
+}
+
+/// Lo que el hilo va contando.
+#[derive(Default)]
+struct Marcador {
+    cuenta: Mutex<Cuenta>,
+    timbre: Condvar,
+}
+
+#[derive(Default)]
+struct Cuenta {
+    confirmados: u64,
+    acabado: bool,
+}
+
+impl Envios {
+    /// Pone en marcha el hilo que envía. Si se pide parar, manda lo que haya en la cola y acaba; con el
+    /// broker caído, acaba sin mandarlo.
+    pub fn new(mut emisor: Box<dyn Emisor>, parada: &Parada, pantalla: &Pantalla) -> Self {
+        // Los que están en la cola y los de la tanda que viaja.
+        let (cola, pendientes) = mpsc::sync_channel(SIN_CONFIRMAR - TANDA);
+        let (marcador, parada, pantalla) = (Arc::<Marcador>::default(), parada.clone(), pantalla.clone());
+        let del_hilo = Arc::clone(&marcador);
+        let hilo = thread::spawn(move || {
+            let resultado = enviar_todo(pendientes, &mut *emisor, &parada, &pantalla, &del_hilo);
+            if resultado.is_err() {
+                parada.pedir(); // el programa no tiene nada más que hacer
+            }
+            del_hilo.cuenta().acabado = true;
+            del_hilo.timbre.notify_all();
+            resultado
+        });
+        Envios { cola, aceptados: 0, marcador, hilo }
+    }
+
+    /// Deja un mensaje en la cola; si está llena, espera a que haya sitio. Devuelve `false` si ya no se
+    /// envía nada: se ha pedido parar, o hay un error que dirá [`close`](Self::close).
+    pub fn send(&mut self, mensaje: PorEnviar) -> bool {
+        let aceptado = self.cola.send(mensaje).is_ok();
+        self.aceptados += u64::from(aceptado);
+        aceptado
+    }
+
+    /// Espera a que esté confirmado todo lo aceptado, y `limite` como mucho.
+    pub fn flush(&self, limite: Duration) {
+        let hasta = Instant::now() + limite;
+        let mut cuenta = self.marcador.cuenta();
+        while cuenta.confirmados < self.aceptados && !cuenta.acabado {
+            let falta = hasta.saturating_duration_since(Instant::now());
+            if falta.is_zero() {
+                return;
+            }
+            let despierto = self.marcador.timbre.wait_timeout(cuenta, falta);
+            cuenta = despierto.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Mensajes que el broker ha confirmado.
+    pub fn confirmados(&self) -> u64 {
+        self.marcador.cuenta().confirmados
+    }
+
+    /// Mensajes aceptados que el broker no ha confirmado todavía.
+    pub fn pendientes(&self) -> u64 {
+        self.aceptados - self.confirmados()
+    }
+
+    /// Manda lo que quede en la cola y devuelve cuántos se han confirmado en total y cómo ha acabado.
+    pub fn close(self) -> (u64, Result<(), Fallo>) {
+        drop(self.cola);
+        let resultado = self.hilo.join().unwrap_or_else(|_| {
+            Err(Fallo::Ejecucion("el hilo que envía ha acabado mal: es un fallo del programa".to_owned()))
+        });
+        let confirmados = self.marcador.cuenta().confirmados;
+        (confirmados, resultado)
+    }
+}
+
+impl Marcador {
+    fn cuenta(&self) -> MutexGuard<'_, Cuenta> {
+        self.cuenta.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// El hilo: manda juntos los mensajes que haya en la cola, y repite hasta que se cierre. Al acabar suelta
+/// la cola, y `send()` lo nota.
+fn enviar_todo(
+    pendientes: Receiver<PorEnviar>,
+    emisor: &mut dyn Emisor,
+    parada: &Parada,
+    pantalla: &Pantalla,
+    marcador: &Marcador,
+) -> Result<(), Fallo> {
+    while let Ok(primero) = pendientes.recv() {
+        let tanda: Vec<_> = [primero].into_iter().chain(pendientes.try_iter().take(TANDA - 1)).collect();
+        if insistir(parada, pantalla, || emisor.enviar(&tanda))?.is_none() {
+            break; // se ha pedido parar con el broker caído
+        }
+        marcador.cuenta().confirmados += tanda.len() as u64;
+        marcador.timbre.notify_all();
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Mandar mensajes a Kafka.
+
+use std::time::Duration;
+
+use kafka::client::RequiredAcks;
+use kafka::error::Error;
+use kafka::producer::{Producer, Record};
+
+use super::conexion::{Conexion, conectar};
+use super::errores::traducir;
+use crate::broker::{Emisor, ErrorBroker, PorEnviar};
+
+/// Lo que tiene el broker para que confirmen todas las réplicas. La crate corta a los 120 s.
+const PLAZO_CONFIRMACION: Duration = Duration::from_secs(10);
+
+/// Mensajes por petición.
+const MENSAJES_POR_ENVIO: usize = 1_000;
+
+/// Bytes por petición: el broker rechaza las tandas de más de 1 MiB (`message.max.bytes`).
+const BYTES_POR_ENVIO: usize = 512 * 1024;
+
+/// El emisor de Kafka. Conecta en el primer envío.
+pub struct EmisorKafka {
+    brokers: Vec<String>,
+    topic: String,
+    /// Con el broker al que se ha conectado.
+    productor: Option<(Producer, String)>,
+}
+
+impl EmisorKafka {
+    /// Un emisor para `topic`; `brokers` son direcciones `equipo:puerto`.
+    pub fn new(brokers: Vec<String>, topic: &str) -> Self {
+        EmisorKafka { brokers, topic: topic.to_owned(), productor: None }
+    }
+
+    fn enviar_todos(&mut self, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker> {
+        if mensajes.is_empty() {
+            return Ok(());
+        }
+        let (productor, broker) = match &mut self.productor {
+            Some(abierto) => abierto,
+            vacio => {
+                let Conexion { cliente, broker, .. } = conectar(&self.brokers, &self.topic)?;
+                let productor = Producer::from_client(cliente)
+                    .with_required_acks(RequiredAcks::All)
+                    .with_ack_timeout(PLAZO_CONFIRMACION)
+                    .create()
+                    .map_err(|e| traducir(&e, &broker))?;
+                vacio.insert((productor, broker))
+            }
+        };
+        let mut resto = mensajes;
+        while !resto.is_empty() {
+            let (trozo, despues) = resto.split_at(cuantos_caben(resto));
+            let registros: Vec<_> = trozo
+                .iter()
+                .map(|m| Record::from_key_value(&self.topic, m.clave.as_str(), m.valor.as_slice()))
+                .collect();
+            let respuestas = productor.send_all(&registros).map_err(|e| traducir(&e, broker))?;
+            // `send_all` va bien aunque el broker no haya aceptado alguna partición.
+            for confirmacion in respuestas.iter().flat_map(|r| &r.partition_confirms) {
+                if let Err(codigo) = confirmacion.offset {
+                    return Err(traducir(&Error::Kafka(codigo), broker));
+                }
+            }
+            resto = despues;
+        }
+        Ok(())
+    }
+}
+
+impl Emisor for EmisorKafka {
+    fn enviar(&mut self, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker> {
+        let resultado = self.enviar_todos(mensajes);
+        if resultado.is_err() {
+            // La crate no se recupera de una conexión rota: se tira y se hace otra.
+            self.productor = None;
+        }
+        resultado
+    }
+}
+
+/// Cuántos de los primeros mensajes van juntos en una petición; uno al menos.
+fn cuantos_caben(mensajes: &[PorEnviar]) -> usize {
+    let mut bytes = 0;
+    let caben = mensajes.iter().take(MENSAJES_POR_ENVIO).take_while(|m| {
+        bytes += m.clave.len() + m.valor.len();
+        bytes <= BYTES_POR_ENVIO
+    });
+    caben.count().max(1)
+}

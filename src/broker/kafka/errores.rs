@@ -1,0 +1,88 @@
+//! Los errores de la crate, en frases.
+
+use std::io::{self, ErrorKind};
+
+use kafka::error::{Error, KafkaCode};
+
+use crate::broker::ErrorBroker;
+use crate::fallo::causa;
+
+/// El código con que ha contestado el broker, si ha contestado.
+fn codigo(error: &Error) -> Option<KafkaCode> {
+    match error {
+        Error::Kafka(codigo) | Error::TopicPartitionError { error_code: codigo, .. } => Some(*codigo),
+        Error::ArcSelf(error) => codigo(error),
+        _ => None,
+    }
+}
+
+/// ¿El topic está a medio crear, o cambiando de broker?
+pub fn falta_topic(error: &Error) -> bool {
+    use KafkaCode::{LeaderNotAvailable, NotLeaderForPartition, UnknownTopicOrPartition};
+    matches!(codigo(error), Some(UnknownTopicOrPartition | LeaderNotAvailable | NotLeaderForPartition))
+}
+
+pub fn es_corte(error: &Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let corte = |k| matches!(k, UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe);
+    matches!(error, Error::Io(e) if corte(e.kind()))
+}
+
+/// Un error de la crate, en una frase.
+pub fn traducir(error: &Error, broker: &str) -> ErrorBroker {
+    use ErrorBroker::{Definitivo, Pasajero};
+    if let Some(codigo) = codigo(error) {
+        return traducir_codigo(codigo, broker);
+    }
+    match error {
+        Error::Io(error) => Pasajero(format!("Kafka, en {broker}: {}", causa_de_red(error))),
+        Error::NoHostReachable => Pasajero(format!(
+            "{broker} acepta la conexión pero no contesta como un Kafka: mira si ese es su puerto o si todavía arranca"
+        )),
+        Error::UnsupportedCompression => Definitivo(
+            "hay mensajes comprimidos con lz4 o zstd, que la crate kafka no entiende: que se envíen con gzip o snappy"
+                .to_owned(),
+        ),
+        Error::ArcSelf(error) => traducir(error, broker),
+        _ => Pasajero(format!("Kafka, en {broker}, ha contestado algo que no se entiende ({error})")),
+    }
+}
+
+fn traducir_codigo(codigo: KafkaCode, broker: &str) -> ErrorBroker {
+    use ErrorBroker::{Definitivo, Pasajero};
+    match codigo {
+        KafkaCode::MessageSizeTooLarge | KafkaCode::RecordListTooLarge => Definitivo(format!(
+            "{broker} no admite mensajes tan grandes: sube message.max.bytes o envíalos más pequeños"
+        )),
+        KafkaCode::InvalidTopic => Definitivo(format!("{broker} no admite ese nombre de topic")),
+        KafkaCode::InvalidGroupId => Definitivo(format!("{broker} no admite ese grupo: revisa --group-id")),
+        KafkaCode::TopicAuthorizationFailed
+        | KafkaCode::GroupAuthorizationFailed
+        | KafkaCode::ClusterAuthorizationFailed => {
+            Definitivo(format!("{broker} no te da permiso para usar ese topic o ese grupo ({codigo:?})"))
+        }
+        KafkaCode::GroupCoordinatorNotAvailable => Pasajero(format!(
+            "{broker} no tiene dónde guardar lo confirmado: con un solo broker hace falta KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR=1"
+        )),
+        KafkaCode::OffsetOutOfRange => {
+            Pasajero(format!("los mensajes que tocaba leer ya no están en {broker}"))
+        }
+        KafkaCode::Unknown => Pasajero(format!(
+            "{broker} da un error que la crate kafka no conoce: quizá hay mensajes comprimidos con zstd"
+        )),
+        _ => Pasajero(format!("{broker} no puede atender ahora a este topic ({codigo:?})")),
+    }
+}
+
+pub fn causa_de_red(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => "nadie escucha ahí".to_owned(),
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => "no contesta a tiempo".to_owned(),
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "no se llega a esa red".to_owned(),
+        ErrorKind::UnexpectedEof
+        | ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe => "ha cortado la conexión".to_owned(),
+        _ => causa(error),
+    }
+}

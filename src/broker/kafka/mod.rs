@@ -1,0 +1,13 @@
+//! Kafka de verdad, con la crate `kafka`: habla el protocolo v0, que entienden los Kafka 0.9 a 3.9.
+//!
+//! Tres cosas que la crate no hace y se hacen aquí: poner límite a las conexiones (`conexion`),
+//! reconocer por qué no se llega al broker (`errores`), y no perder mensajes cuando en un topic hay
+//! tandas comprimidas y sin comprimir (`receptor`).
+
+mod conexion;
+mod emisor;
+mod errores;
+mod receptor;
+
+pub use emisor::EmisorKafka;
+pub use receptor::ReceptorKafka;

@@ -1,0 +1,132 @@
+//! La cola del productor: orden, tope de mensajes sin confirmar, broker que se va y vuelve, y cierre.
+
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread;
+use std::time::Duration;
+
+mod comun;
+use comun::PACIENCIA;
+use practicas_iabd06::broker::envios::Envios;
+use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar};
+use practicas_iabd06::config::Salida;
+use practicas_iabd06::fallo::Fallo;
+use practicas_iabd06::pantalla::Pantalla;
+use practicas_iabd06::parada::Parada;
+
+/// Un broker que contesta lo que diga la prueba: le llega cada tanda y espera la respuesta.
+struct DeMentira {
+    tandas: SyncSender<Vec<usize>>,
+    respuestas: Receiver<Result<(), ErrorBroker>>,
+}
+
+impl Emisor for DeMentira {
+    fn enviar(&mut self, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker> {
+        let numeros = mensajes.iter().map(|m| m.clave.parse().unwrap()).collect();
+        self.tandas.send(numeros).unwrap();
+        self.respuestas.recv().unwrap()
+    }
+}
+
+struct Prueba {
+    envios: Envios,
+    tandas: Receiver<Vec<usize>>,
+    respuestas: Sender<Result<(), ErrorBroker>>,
+    parada: Parada,
+}
+
+fn preparar() -> Prueba {
+    let (tandas, recibidas) = mpsc::sync_channel(100);
+    let (responder, respuestas) = mpsc::channel();
+    let parada = Parada::default();
+    let salida = Salida { silencioso: true, detalle: false, log: None };
+    let pantalla = Pantalla::new(&salida, &parada).unwrap();
+    let emisor = Box::new(DeMentira { tandas, respuestas });
+    let envios = Envios::new(emisor, &parada, &pantalla);
+    Prueba { envios, tandas: recibidas, respuestas: responder, parada }
+}
+
+fn mensaje(numero: usize) -> PorEnviar {
+    PorEnviar { clave: numero.to_string(), valor: Vec::new() }
+}
+
+fn caido() -> Result<(), ErrorBroker> {
+    Err(ErrorBroker::Pasajero("el broker no responde".to_owned()))
+}
+
+#[test]
+fn se_manda_en_orden_lo_que_hay_en_la_cola_y_se_espera_a_la_confirmacion() {
+    let Prueba { mut envios, tandas, respuestas, .. } = preparar();
+    assert!(envios.send(mensaje(0)));
+    assert_eq!(tandas.recv_timeout(PACIENCIA).unwrap(), [0]);
+    (1..=2_500).for_each(|n| assert!(envios.send(mensaje(n))));
+    envios.flush(Duration::from_millis(1)); // no ha contestado nadie: vuelve al acabarse el tiempo
+    assert_eq!((envios.confirmados(), envios.pendientes()), (0, 2_501));
+    (0..4).for_each(|_| respuestas.send(Ok(())).unwrap());
+    envios.flush(PACIENCIA);
+    assert_eq!((envios.confirmados(), envios.pendientes()), (2_501, 0));
+    let (confirmados, fin) = envios.close();
+    assert!(confirmados == 2_501 && fin.is_ok());
+    let tandas: Vec<Vec<usize>> = tandas.iter().collect();
+    assert_eq!(tandas.iter().map(Vec::len).collect::<Vec<_>>(), [1_000, 1_000, 500], "lo que haya, junto");
+    assert_eq!(tandas.concat(), (1..=2_500).collect::<Vec<_>>());
+}
+
+#[test]
+fn lo_no_confirmado_se_repite_antes_que_lo_demas_y_lo_pendiente_sale_al_cerrar() {
+    let Prueba { mut envios, tandas, respuestas, .. } = preparar();
+    assert!(envios.send(mensaje(0)));
+    assert_eq!(tandas.recv_timeout(PACIENCIA).unwrap(), [0]);
+    assert!(envios.send(mensaje(1)));
+    for respuesta in [caido(), caido(), Ok(()), Ok(())] {
+        respuestas.send(respuesta).unwrap();
+    }
+    let (confirmados, fin) = envios.close();
+    assert!(confirmados == 2 && fin.is_ok());
+    assert_eq!(tandas.iter().collect::<Vec<_>>(), [[0], [0], [1]]);
+}
+
+#[test]
+fn con_diez_mil_sin_confirmar_el_simulador_espera() {
+    let Prueba { mut envios, tandas, respuestas, .. } = preparar();
+    assert!(envios.send(mensaje(0)));
+    tandas.recv_timeout(PACIENCIA).unwrap(); // una tanda de uno viaja; en la cola caben nueve mil
+    let (avisar, avisado) = mpsc::channel();
+    let simulador = thread::spawn(move || {
+        for n in 1..=9_001 {
+            assert!(envios.send(mensaje(n)));
+            avisar.send(n).unwrap();
+        }
+        envios
+    });
+    for n in 1..=9_000 {
+        assert_eq!(avisado.recv_timeout(PACIENCIA).unwrap(), n);
+    }
+    assert!(avisado.recv_timeout(Duration::from_millis(200)).is_err(), "el que no cabe espera");
+    (0..11).for_each(|_| respuestas.send(Ok(())).unwrap());
+    let (confirmados, fin) = simulador.join().unwrap().close();
+    assert!(confirmados == 9_002 && fin.is_ok());
+}
+
+#[test]
+fn si_se_pide_parar_con_el_broker_caido_no_se_espera_a_que_vuelva() {
+    let Prueba { mut envios, tandas, respuestas, parada } = preparar();
+    assert!(envios.send(mensaje(0)));
+    tandas.recv_timeout(PACIENCIA).unwrap();
+    parada.pedir();
+    respuestas.send(caido()).unwrap();
+    while envios.send(mensaje(1)) {} // hasta que el hilo acaba
+    let (confirmados, fin) = envios.close();
+    assert!(confirmados == 0 && fin.is_ok());
+}
+
+#[test]
+fn un_error_que_no_se_arregla_esperando_para_el_programa_y_lo_dice_close() {
+    let Prueba { mut envios, tandas, respuestas, parada } = preparar();
+    assert!(envios.send(mensaje(0)));
+    tandas.recv_timeout(PACIENCIA).unwrap();
+    respuestas.send(Err(ErrorBroker::Definitivo("el Kafka es el 4".to_owned()))).unwrap();
+    envios.flush(PACIENCIA); // no espera en balde
+    assert!(parada.pedida() && !envios.send(mensaje(1)));
+    let (confirmados, fin) = envios.close();
+    assert!(confirmados == 0 && matches!(fin, Err(Fallo::Ejecucion(frase)) if frase == "el Kafka es el 4"));
+}
