@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use super::influx::Lector;
 use super::{CAMPOS, DE_HOSTS, MAX_HOSTS, MEDIDA, Punto, Seguida, cabe, csv};
 use crate::influx::consulta::ClienteConsulta;
 use crate::influx::http::Acceso;
+use crate::panel::instante;
 use crate::panel::serie::{Cubo, Serie};
 
 const NO_SABE: &str = "no se puede leer con Flux de este servidor: el panel lee InfluxDB 2, InfluxDB 1.x \
@@ -50,8 +48,8 @@ impl Lector for Influx2 {
              |> keep(columns: [\"_time\", \"host_id\"]) |> group() \
              |> sort(columns: [\"_time\"], desc: true) |> limit(n: {MAX_HOSTS})",
             texto(&self.bucket),
-            instante(ahora - DE_HOSTS),
-            instante(ahora + DE_HOSTS),
+            de_flux(ahora - DE_HOSTS),
+            de_flux(ahora + DE_HOSTS),
             texto(MEDIDA),
             texto(CAMPOS[0]),
         );
@@ -80,8 +78,8 @@ impl Lector for Influx2 {
              |> filter(fn: (r) => r._measurement == {} and r.host_id == {} and ({campos}))\n\
              {}{}{}datos |> last() |> keep(columns: [\"_time\", \"_field\", \"_value\"]) |> yield(name: \"last\")\n",
             texto(&self.bucket),
-            instante(desde),
-            instante(ahora + DE_HOSTS),
+            de_flux(desde),
+            de_flux(ahora + DE_HOSTS),
             texto(MEDIDA),
             texto(&seguida.host),
             reducir("min"),
@@ -137,13 +135,12 @@ fn texto(texto: &str) -> String {
 }
 
 /// Un instante de Flux.
-fn instante(milis: i64) -> String {
+fn de_flux(milis: i64) -> String {
     format!("time(v: {})", milis.saturating_mul(1_000_000))
 }
 
 fn milis(fila: &csv::Fila) -> Option<i64> {
-    let fecha = OffsetDateTime::parse(fila.get("_time")?, &Rfc3339).ok()?;
-    i64::try_from(fecha.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+    instante::leer(fila.get("_time")?)
 }
 
 #[cfg(test)]
