@@ -18,8 +18,9 @@ crudos = cliente[sys.argv[1]]["system_metrics_raw_iabd06"]
 guardados = crudos.find().sort("kafka.offset")
 tandas = [list(tanda) for _, tanda in groupby(guardados, lambda d: d["kafka"]["recibido_en"])]
 base = cliente.get_database("de_pymongo", write_concern=WriteConcern("majority"))
-for indice in crudos.index_information().values():
-    base["raw"].create_index(indice["key"])
+for nombre, indice in crudos.index_information().items():
+    if nombre != "_id_":
+        base["raw"].create_index(indice["key"])
 inicio = time.perf_counter()
 for tanda in tandas:
     base["raw"].insert_many(tanda, ordered=False)

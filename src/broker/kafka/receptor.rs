@@ -18,8 +18,8 @@ const INTENTOS_COORDINADOR: u32 = 50;
 /// Lo más que se deja esperando al broker una lectura. La crate corta a los 120 s.
 const ESPERA_MAXIMA: Duration = Duration::from_secs(30);
 
-/// Bytes que se piden en una lectura, entre todas las particiones: unos dos mil mensajes. De camino a la
-/// base de datos ocupan unas quince veces más, y más mensajes juntos no se guardan antes.
+/// Bytes que se piden en una lectura, entre todas las particiones: unos dos mil mensajes, que de camino a
+/// la base de datos ocupan más de veinte veces eso.
 const BYTES_POR_LECTURA: i32 = 512 * 1024;
 
 /// Los mismos para una partición, como poco y como mucho.
