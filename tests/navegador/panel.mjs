@@ -3,7 +3,7 @@
 //   node panel.mjs http://127.0.0.1:8080/
 //
 // Las lanza servicios/probar-panel, que pone en marcha el agente, el productor, el consumidor y el panel,
-// y dice en NAVEGADOR dónde están playwright-core, axe-core y el enlace a Chromium.
+// y dice en NAVEGADOR dónde está lo que ha instalado servicios/instalar navegador.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
