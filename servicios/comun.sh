@@ -12,6 +12,7 @@ INFLUX_VERSION=2.7.12
 KAFKA_VERSION=3.9.1
 KAFKA34_VERSION=3.4.1
 KAFKA4_VERSION=4.1.0
+NODE_VERSION=22.23.3
 PLAYWRIGHT_VERSION=1.65.1
 AXE_VERSION=4.14.1
 # Lo que arrancar y parar saben manejar; instalar conoce además «python» y «navegador».
@@ -47,7 +48,7 @@ programa_de() {
     kafka4) echo "$CACHE/kafka-$KAFKA4_VERSION/java" ;;
     mongo) echo "$CACHE/mongo/bin/python" ;; # el servidor está escrito en Python
     python) echo "$CACHE/python/bin/python" ;;
-    navegador) echo "$CACHE/navegador-$PLAYWRIGHT_VERSION-$AXE_VERSION/chromium" ;;
+    navegador) echo "$CACHE/navegador-$NODE_VERSION-$PLAYWRIGHT_VERSION-$AXE_VERSION/chromium" ;;
   esac
 }
 

@@ -60,7 +60,7 @@ pub fn causa(error: &rusqlite::Error) -> String {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "otro programa lo tiene ocupado".to_owned()
         }
-        Some(ErrorCode::DiskFull) => "no queda espacio en el disco".to_owned(),
+        Some(ErrorCode::DiskFull) => "no queda espacio en el disco: libera algo".to_owned(),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             "no tienes permiso para escribir".to_owned()
         }

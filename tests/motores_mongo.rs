@@ -144,3 +144,15 @@ fn tras_un_corte_de_golpe_sigue_solo_y_no_pierde_ni_repite() {
     }
     assert_eq!(coleccion(&motor, CRUDOS).count_documents(doc! {}).run().unwrap(), 300);
 }
+
+#[test]
+fn una_clave_mala_se_dice_y_no_sale() {
+    let motor = Motor::arrancar("mongo");
+    let uri = &motor.entorno["MONGODB_URI"];
+    let clave = uri.split([':', '@']).nth(2).unwrap();
+    let mala = uri.replace(clave, "otra%40secreta");
+    let error = AlmacenMongo::new(&mala, "iabd06").unwrap().comprobar().unwrap_err();
+    let ErrorAlmacen::Definitivo(frase) = error else { panic!("{error:?}") };
+    assert!(frase.contains("no acepta ese usuario o esa contraseña") && frase.contains("%40"), "{frase}");
+    assert!(!frase.contains("secreta"), "{frase}");
+}

@@ -379,3 +379,25 @@ fn una_carpeta_que_no_vale_se_dice_y_se_pide_otra() {
         assert!(errores(&salida).contains("elige otra carpeta con --datos"), "{salida:?}");
     }
 }
+
+#[test]
+fn un_mongodb_que_no_contesta_se_dice_por_que_y_la_clave_no_sale() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let escucha = std::net::TcpListener::bind("127.0.0.1:0").unwrap(); // y nunca atiende
+    let mudo = escucha.local_addr().unwrap();
+    let libre = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let casos = [
+        (format!("mongodb://ana:secreta@{libre}"), "ahí no escucha nadie"),
+        (format!("mongodb://ana:secreta@{mudo}"), "no contesta a tiempo"),
+        ("mongodb://ana:secreta@no-existe.invalid".to_owned(), "no se encuentra ese nombre de servidor"),
+        ("mongodb+srv://ana:secreta@no-existe.invalid".to_owned(), "el DNS no encuentra el clúster"),
+        ("mongodb+srv://ana:<db_password>@c.abc.mongodb.net".to_owned(), "está todavía <db_password>"),
+    ];
+    for (uri, frase) in casos {
+        let salida = programa("consumidor", carpeta.path(), &["--detalle"]).env("MONGODB_URI", &uri).output();
+        let salida = salida.unwrap();
+        let errores = errores(&salida);
+        assert!(matches!(salida.status.code(), Some(1 | 2)), "{uri}: {errores}");
+        assert!(errores.contains(frase) && !errores.contains("secreta"), "{uri}: {errores}");
+    }
+}

@@ -3,30 +3,21 @@
 //   node panel.mjs http://127.0.0.1:8080/
 //
 // Las lanza servicios/probar-panel, que pone en marcha el agente, el productor, el consumidor y el panel,
-// y dice en NAVEGADOR dónde están playwright-core, axe-core y el enlace a Chromium.
+// y dice en NAVEGADOR dónde está lo que ha instalado servicios/instalar navegador.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
+import { VISTAS, abrirNavegador, conDatos, medidor, requerir } from "./comun.mjs";
 
 const URL_PANEL = new URL(process.argv[2]);
-const NAVEGADOR = process.env.NAVEGADOR;
-const requerir = createRequire(`${NAVEGADOR}/`);
-const { chromium } = requerir("playwright-core");
 const AXE = readFileSync(requerir.resolve("axe-core/axe.min.js"), "utf8");
 
-const VISTAS = ["servidor", "flota", "kpis"];
 /** Lo que probar-panel mete en los datos: en la página tiene que ser letras y nada más. */
 const HOSTIL = "<img src=x onerror=alert(1)>";
 
 let navegador;
-before(async () => {
-  navegador = await chromium.launch({
-    executablePath: `${NAVEGADOR}/chromium`,
-    args: process.getuid() === 0 ? ["--no-sandbox"] : [],
-  });
-});
+before(async () => { navegador = await abrirNavegador(); });
 after(() => navegador?.close());
 
 /**
@@ -35,7 +26,7 @@ after(() => navegador?.close());
  */
 function prueba(nombre, opciones, hacer) {
   const { consulta = "", tema = "light", ancho = 1280, alto = 800, ruidosa = false, antes } = opciones;
-  test(nombre, { timeout: opciones.limite ?? 60_000 }, async () => {
+  test(nombre, { timeout: 60_000 }, async () => {
     const contexto = await navegador.newContext({
       viewport: { width: ancho, height: alto }, colorScheme: tema, locale: "es-ES", acceptDownloads: true,
     });
@@ -66,27 +57,12 @@ function prueba(nombre, opciones, hacer) {
   });
 }
 
-/** Espera a que la vista tenga sus datos. */
-async function conDatos(pagina, vista) {
-  const senal = {
-    servidor: () => [...document.querySelectorAll("#servidor .valor")].every((v) => /\d/.test(v.textContent))
-      && document.querySelectorAll("#servidor canvas").length === 3,
-    flota: () => document.querySelectorAll(".ficha .linea[d*=L]").length >= 5,
-    kpis: () => document.querySelectorAll("#kpis canvas").length === 6
-      && document.querySelectorAll(".ventanas tbody tr").length > 0,
-  }[vista];
-  await pagina.waitForFunction(senal);
-}
-
 const texto = (pagina, selector) => pagina.locator(selector).first().textContent();
 
 // --- lo que se ve -----------------------------------------------------------------------
 
 prueba("Servidor: tres gráficas dibujadas, con su cifra", { consulta: "?vista=servidor&host=servidor_A" }, async (pagina) => {
-  const inicio = Date.now();
-  await pagina.reload();
   await conDatos(pagina, "servidor");
-  console.log(`primera vista completa: ${Date.now() - inicio} ms`);
   for (const valor of await pagina.locator("#servidor .valor").allTextContents()) {
     assert.match(valor, /^\d{1,3},\d$/);
   }
@@ -504,16 +480,6 @@ prueba("una contestación que llega tarde no estropea la vista en la que ya se e
 
 // --- memoria -------------------------------------------------------------------------------------------
 
-async function medidor(pagina, contexto) {
-  const cdp = await contexto.newCDPSession(pagina);
-  await cdp.send("Performance.enable");
-  return async () => {
-    await cdp.send("HeapProfiler.collectGarbage");
-    const { metrics } = await cdp.send("Performance.getMetrics");
-    return Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
-  };
-}
-
 prueba("ir y venir entre vistas no deja restos", {}, async (pagina, contexto) => {
   const medir = await medidor(pagina, contexto);
   const vueltas = async (cuantas) => {
@@ -530,18 +496,3 @@ prueba("ir y venir entre vistas no deja restos", {}, async (pagina, contexto) =>
     assert.ok(despues[que] < antes[que] * 1.2, `${que}: de ${antes[que]} a ${despues[que]}`);
   }
 });
-
-if (process.env.PRUEBAS_LARGAS) {
-  prueba("diez minutos en directo no gastan más memoria", { limite: 700_000 }, async (pagina, contexto) => {
-    const medir = await medidor(pagina, contexto);
-    const megas = [];
-    for (let minuto = 0; minuto <= 10; minuto++) {
-      await conDatos(pagina, "servidor");
-      megas.push((await medir()).JSHeapUsedSize / 2 ** 20);
-      console.log(`minuto ${minuto}: ${megas.at(-1).toFixed(2)} MiB`);
-      if (minuto < 10) await pagina.waitForTimeout(60_000);
-    }
-    // Los primeros minutos, la serie de 5 min aún se está llenando.
-    assert.ok(megas.at(-1) < megas[5] * 1.15, `de ${megas[5]} a ${megas.at(-1)} MiB`);
-  });
-}
