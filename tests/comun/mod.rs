@@ -198,8 +198,11 @@ pub fn programa(nombre: &str, carpeta: &Path, argumentos: &[&str]) -> Command {
     };
     let mut orden = Command::new(ruta);
     orden.current_dir(carpeta).args(argumentos).stdin(Stdio::null());
-    for variable in ["KAFKA_BOOTSTRAP_SERVERS", "IP_LOCAL", "MONGODB_URI", "MONGODB_DATABASE"] {
-        orden.env_remove(variable);
+    for (variable, _) in std::env::vars_os() {
+        let nombre = variable.to_string_lossy();
+        if nombre.starts_with("KAFKA_") || nombre.starts_with("MONGODB_") || nombre == "IP_LOCAL" {
+            orden.env_remove(&variable);
+        }
     }
     orden
 }

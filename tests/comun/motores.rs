@@ -1,10 +1,14 @@
 //! Los motores de verdad: los arranca y los para servicios/, cada uno en su carpeta y su puerto.
 #![allow(dead_code)] // cada prueba usa una parte
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use mongodb::bson::{Bson, Document};
+use mongodb::sync::Client;
+use practicas_iabd06::almacen::{CRUDOS, KPIS};
+use practicas_iabd06::broker::TOPIC;
 use practicas_iabd06::influx::Servidor;
 use practicas_iabd06::influx::http::Acceso;
 use serde_json::Value;
@@ -202,4 +206,49 @@ pub fn filas(csv: &str) -> Vec<HashMap<String, String>> {
         }
     }
     filas
+}
+
+/// Los documentos de una colección, por su `_id`.
+pub fn documentos(mongo: &Motor, base: &str, coleccion: &str) -> BTreeMap<String, Document> {
+    let cliente = Client::with_uri_str(&mongo.entorno["MONGODB_URI"]).unwrap();
+    let todos = cliente.database(base).collection::<Document>(coleccion).find(Document::new()).run().unwrap();
+    todos.map(Result::unwrap).map(|d| (d.get_str("_id").unwrap().to_owned(), d)).collect()
+}
+
+fn numero(valor: Option<&Bson>) -> f64 {
+    match valor {
+        Some(Bson::Double(x)) => *x,
+        Some(Bson::Int32(n)) => f64::from(*n),
+        Some(Bson::Int64(n)) => *n as f64,
+        otro => panic!("no es un número: {otro:?}"),
+    }
+}
+
+/// Los KPIs guardados son las ventanas exactas de 20 crudos de cada partición, y salen de ellos.
+pub fn comprobar_ventanas(mongo: &Motor, base: &str) -> (usize, usize) {
+    let (crudos, kpis) = (documentos(mongo, base, CRUDOS), documentos(mongo, base, KPIS));
+    let mut particiones: BTreeMap<i64, BTreeMap<i64, &Document>> = BTreeMap::new();
+    for crudo in crudos.values() {
+        let kafka = crudo.get_document("kafka").unwrap();
+        let de = |campo: &str| numero(kafka.get(campo)) as i64;
+        particiones.entry(de("partition")).or_default().insert(de("offset"), crudo);
+    }
+    let mut ventanas = 0;
+    for (particion, mensajes) in particiones {
+        let offsets: Vec<_> = mensajes.keys().copied().collect();
+        for ventana in offsets.chunks_exact(20) {
+            ventanas += 1;
+            let kpi = &kpis[&format!("{TOPIC}#{particion}#{}-{}", ventana[0], ventana[19])];
+            let metricas = ventana.iter().map(|o| mensajes[o].get_document("metrics").unwrap());
+            let suma = |m: &str| metricas.clone().map(|d| numero(d.get(m))).sum::<f64>();
+            for m in ["cpu_percent", "memory_percent", "disk_io_mbps", "network_mbps"] {
+                assert!((numero(kpi.get(format!("{m}_avg"))) - suma(m) / 20.0).abs() < 1e-9);
+            }
+            assert_eq!(numero(kpi.get("error_count_sum")), suma("error_count"));
+            assert!(matches!(kpi.get("ventana_fin"), Some(Bson::DateTime(_))), "una fecha de verdad");
+        }
+    }
+    assert_eq!(kpis.len(), ventanas);
+    assert!(crudos.values().all(|d| matches!(d.get("timestamp"), Some(Bson::DateTime(_)))));
+    (crudos.len(), kpis.len())
 }

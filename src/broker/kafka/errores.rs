@@ -1,11 +1,11 @@
 //! Los errores de la crate, en frases.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 
 use kafka::error::{Error, KafkaCode};
 
 use crate::broker::ErrorBroker;
-use crate::fallo::causa;
+use crate::broker::direcciones::causa_de_red;
 
 /// El código con que ha contestado el broker, si ha contestado.
 fn codigo(error: &Error) -> Option<KafkaCode> {
@@ -71,18 +71,5 @@ fn traducir_codigo(codigo: KafkaCode, broker: &str) -> ErrorBroker {
             "{broker} da un error que la crate kafka no conoce: quizá hay mensajes comprimidos con zstd"
         )),
         _ => Pasajero(format!("{broker} no puede atender ahora a este topic ({codigo:?})")),
-    }
-}
-
-pub fn causa_de_red(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => "nadie escucha ahí".to_owned(),
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => "no contesta a tiempo".to_owned(),
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "no se llega a esa red".to_owned(),
-        ErrorKind::UnexpectedEof
-        | ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::BrokenPipe => "ha cortado la conexión".to_owned(),
-        _ => causa(error),
     }
 }
