@@ -5,6 +5,7 @@
 //! - [`simulador`], [`mensaje`], [`kpis`]: los servidores simulados, el mensaje de Kafka y el agregador
 //!   de la segunda práctica. [`consumo`] dice qué se guarda y hasta dónde se confirma; [`broker`] y
 //!   [`almacen`] son los motores, y [`tablero`], lo que se ve mientras tanto.
+//! - `panel`: la página en la que se ve lo que guardan los demás.
 //! - [`config`], [`ritmo`], [`parada`], [`pantalla`], [`avisos`], [`fallo`]: opciones, reloj,
 //!   Ctrl-C, terminal, avisos y códigos de salida.
 //!
@@ -27,6 +28,8 @@ pub mod insistir;
 pub mod kpis;
 pub mod mensaje;
 pub mod motores;
+#[cfg(feature = "panel")]
+pub mod panel;
 pub mod pantalla;
 pub mod parada;
 pub mod ritmo;

@@ -21,6 +21,7 @@ const BINARIOS: &[(&str, &str)] = &[
     ("agente_monitoreo", env!("CARGO_BIN_EXE_agente_monitoreo")),
     ("productor_metrics_iabd06", env!("CARGO_BIN_EXE_productor_metrics_iabd06")),
     ("consumidor_metrics_iabd06", env!("CARGO_BIN_EXE_consumidor_metrics_iabd06")),
+    ("panel_metricas", env!("CARGO_BIN_EXE_panel_metricas")),
 ];
 
 /// Opciones de programas que no son nuestros: cargo, curl, influx, Docker, Kafka y el instalador de macOS.

@@ -31,7 +31,7 @@ impl AlmacenEmbebido {
     ) -> rusqlite::Result<Result<usize, String>> {
         // Las colecciones son nuestras y fijas: su nombre se puede poner en la orden.
         self.conexion.execute_batch(&format!(
-            "CREATE TABLE IF NOT EXISTS \"{coleccion}\" (_id TEXT PRIMARY KEY, crc32 INTEGER, documento TEXT) WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS \"{coleccion}\" (_id TEXT PRIMARY KEY, crc32 INTEGER, documento TEXT)"
         ))?;
         let transaccion = self.conexion.transaction()?;
         let mut nuevos = 0;

@@ -1,4 +1,5 @@
-//! El almacén en MongoDB o Atlas, con el crate `mongodb` en su versión síncrona. Único usuario suyo.
+//! El almacén en MongoDB o Atlas, con el crate `mongodb` en su versión síncrona. Por aquí pasa toda llamada
+//! al servidor, también las del panel.
 //!
 //! Los enteros se guardan como hace pymongo: de 32 bits si caben y, si no, de 64; los que ni así caben
 //! (por encima de 2^63), como `Decimal128`. Lo que BSON o el servidor no admiten de un mensaje (un nombre
@@ -23,7 +24,7 @@ use ::mongodb::options::{
 use ::mongodb::sync::{Client, Collection, Database};
 use serde_json::Value;
 
-use super::{Almacen, CRUDOS, Dato, Documento, ErrorAlmacen, KPIS};
+use super::{Almacen, CRUDOS, DESCARTADOS, Dato, Documento, ErrorAlmacen, KPIS};
 
 /// Campo con los campos del mensaje que no caben en BSON, como un texto JSON.
 pub const EN_JSON: &str = "campos_en_json";
@@ -153,8 +154,14 @@ impl AlmacenMongo {
         }
     }
 
+    /// La dirección del servidor, sin credenciales.
+    #[cfg(feature = "panel")]
+    pub(crate) fn servidor(&self) -> &str {
+        &self.servidor
+    }
+
     /// Como [`Self::hablar`], con el error ya en su frase.
-    fn hacer<T: Send + 'static>(
+    pub(crate) fn hacer<T: Send + 'static>(
         &mut self,
         hasta: Instant,
         tarea: impl FnOnce(&Database) -> Result<T, Error> + Send + 'static,
@@ -346,7 +353,7 @@ impl AlmacenMongo {
                     format!("el clúster de Atlas está lleno ({palabras}): borra datos o amplíalo")
                 }
                 Some(codigo) if SIN_PERMISO.contains(&codigo) => format!(
-                    "{servidor} no deja a ese usuario escribir en «{}» ({palabras}): dale el permiso readWrite",
+                    "{servidor} no deja a ese usuario usar «{}» ({palabras}): dale el permiso readWrite",
                     self.base
                 ),
                 _ => format!("{servidor} no lo acepta ({palabras})"),
@@ -504,9 +511,11 @@ fn mayoria() -> WriteConcern {
 }
 
 fn crear_indices(base: &Database) -> Result<(), Error> {
-    for (coleccion, campos) in [(CRUDOS, &["timestamp", "server_id"][..]), (KPIS, &["ventana_fin"])] {
-        let indices = campos.iter().map(|campo| IndexModel::builder().keys(doc! { *campo: 1 }).build());
-        la_coleccion::<Document>(base, coleccion).create_indexes(indices).run()?;
+    for (coleccion, campo) in
+        [(CRUDOS, "kafka.recibido_en"), (DESCARTADOS, "kafka.recibido_en"), (KPIS, "ventana_fin")]
+    {
+        let indice = IndexModel::builder().keys(doc! { campo: 1 }).build();
+        la_coleccion::<Document>(base, coleccion).create_index(indice).run()?;
     }
     Ok(())
 }

@@ -48,12 +48,12 @@ impl Envios {
         let (marcador, parada, pantalla) = (Arc::<Marcador>::default(), parada.clone(), pantalla.clone());
         let del_hilo = Arc::clone(&marcador);
         let hilo = thread::spawn(move || {
-            let resultado = enviar_todo(&pendientes, &mut *emisor, &parada, &pantalla, &del_hilo);
-            del_hilo.cuenta().acabado = true;
-            del_hilo.timbre.notify_all();
+            let resultado = enviar_todo(pendientes, &mut *emisor, &parada, &pantalla, &del_hilo);
             if resultado.is_err() {
                 parada.pedir(); // el programa no tiene nada más que hacer
             }
+            del_hilo.cuenta().acabado = true;
+            del_hilo.timbre.notify_all();
             resultado
         });
         Envios { cola, aceptados: 0, marcador, hilo }
@@ -108,9 +108,10 @@ impl Marcador {
     }
 }
 
-/// El hilo: manda juntos los mensajes que haya en la cola, y repite hasta que se cierre.
+/// El hilo: manda juntos los mensajes que haya en la cola, y repite hasta que se cierre. Al acabar suelta
+/// la cola, y `send()` lo nota.
 fn enviar_todo(
-    pendientes: &Receiver<PorEnviar>,
+    pendientes: Receiver<PorEnviar>,
     emisor: &mut dyn Emisor,
     parada: &Parada,
     pantalla: &Pantalla,

@@ -37,6 +37,10 @@ const PROPIAS: &[Opcion] = &[
     opcion("intervalo", "TIEMPO", "", "Tiempo entre lecturas, de 200ms en adelante [1s]"),
     opcion("lecturas", "N", "", "Acaba tras N lecturas [hasta Ctrl-C]"),
     opcion("datos", "CARPETA", "", "Dónde guardar el diario o el fichero [datos]"),
+];
+
+/// El servidor, que es también de donde lee el panel.
+pub(super) const SERVIDOR: &[Opcion] = &[
     opcion("url", "URL", "INFLUXDB_V2_URL", "InfluxDB 2 o 3: dirección del servidor"),
     opcion(
         "token",
@@ -50,6 +54,9 @@ const PROPIAS: &[Opcion] = &[
     opcion("v1-database", "BASE", "INFLUXDB_V1_DATABASE", "InfluxDB 1.x: base de datos"),
     opcion("v1-user", "USUARIO", "INFLUXDB_V1_USER", "InfluxDB 1.x: usuario, si lo pide"),
     opcion("v1-password", "CLAVE", "INFLUXDB_V1_PASSWORD", "InfluxDB 1.x: contraseña (mejor en .env)"),
+];
+
+const DE_ESCRITURA: &[Opcion] = &[
     opcion("batch-size", "N", "", "Puntos por lote [1000]"),
     opcion("flush-interval", "TIEMPO", "", "Cada cuánto se vacía el buffer [10s]"),
     opcion("jitter-interval", "TIEMPO", "", "Azar que se suma a flush-interval [0ms]"),
@@ -67,7 +74,7 @@ pub const PROGRAMA: Programa = Programa {
     nombre: "agente_monitoreo",
     resumen: "Lee CPU, RAM y disco de esta máquina y los escribe por lotes en InfluxDB (práctica PR0204).\n\
               Sin configurar nada, los escribe en datos/rendimiento_servidor.lp.",
-    opciones: &[PROPIAS, GENERALES],
+    opciones: &[PROPIAS, SERVIDOR, DE_ESCRITURA, GENERALES],
     pie: "Las variables INFLUXDB_V2_URL, INFLUXDB_V2_TOKEN, INFLUXDB_V2_ORG e INFLUXDB_BUCKET (o INFLUXDB_V1_URL,\n\
           INFLUXDB_V1_DATABASE, INFLUXDB_V1_USER e INFLUXDB_V1_PASSWORD) se leen del entorno o de .env.\n\
           La guía paso a paso está en docs/01-agente-influxdb.md.",
@@ -132,7 +139,7 @@ fn write_options(valores: &Valores, por_defecto: WriteOptions) -> Result<WriteOp
 }
 
 /// El destino que dicen los valores. Si no hay ninguno, el fichero; si están a medias, un error.
-fn servidor(valores: &Valores) -> Result<Servidor, Fallo> {
+pub(super) fn servidor(valores: &Valores) -> Result<Servidor, Fallo> {
     const V2: [&str; 4] = ["url", "token", "org", "bucket"];
     const V1: [&str; 4] = ["v1-url", "v1-database", "v1-user", "v1-password"];
     let puesto = |nombres: [&'static str; 4]| nombres.into_iter().find(|n| valores.texto(n).is_some());
@@ -168,7 +175,7 @@ fn todos<const N: usize>(valores: &Valores, nombres: [&str; N]) -> Result<[Strin
         return Ok(leidos.map(Result::unwrap_or_default));
     }
     Err(Fallo::Uso(format!(
-        "para escribir en InfluxDB {} {}",
+        "para usar InfluxDB {} {}",
         if faltan.len() == 1 { "falta" } else { "faltan" },
         enumerar(&faltan)
     )))

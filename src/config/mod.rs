@@ -3,6 +3,8 @@
 //! Cada programa tiene una tabla de [`Opcion`]; de ella salen la lectura y la `--ayuda`.
 
 pub mod agente;
+#[cfg(feature = "panel")]
+pub mod panel;
 pub mod tuberia;
 
 use std::collections::HashMap;

@@ -102,6 +102,12 @@ const DEL_BROKER: &[Opcion] = &[
     opcion("datos", "CARPETA", "", "Dónde está el motor embebido [datos]"),
 ];
 
+/// La base de datos, que es también de donde lee el panel.
+pub(super) const DE_MONGODB: &[Opcion] = &[
+    opcion("mongodb-uri", "URI", "MONGODB_URI", "MongoDB o Atlas (mejor en .env: lleva la contraseña)"),
+    opcion("mongodb-database", "BASE", "MONGODB_DATABASE", "Base de datos de MongoDB [iabd06]"),
+];
+
 /// El productor y su ayuda.
 pub const PRODUCTOR: Programa = Programa {
     nombre: "productor_metrics_iabd06",
@@ -128,14 +134,8 @@ pub const CONSUMIDOR: Programa = Programa {
               Sin configurar nada, broker y base de datos son el motor embebido: datos/motor.sqlite3.",
     opciones: &[
         DEL_BROKER,
+        DE_MONGODB,
         &[
-            opcion(
-                "mongodb-uri",
-                "URI",
-                "MONGODB_URI",
-                "MongoDB o Atlas (mejor en .env: lleva la contraseña)",
-            ),
-            opcion("mongodb-database", "BASE", "MONGODB_DATABASE", "Base de datos de MongoDB [iabd06]"),
             opcion("group-id", "GRUPO", "", "Grupo de consumidores [consumidor_metrics_iabd06]"),
             opcion("ventana", "N", "", "Mensajes por ventana de KPIs [20]"),
             opcion("mensajes", "N", "", "Acaba tras leer N mensajes [hasta Ctrl-C]"),
@@ -178,24 +178,13 @@ impl Consumidor {
     /// [`Fallo::Uso`] si algo no vale.
     pub fn leer() -> Result<Self, Fallo> {
         let valores = &Valores::del_proceso(&CONSUMIDOR)?;
-        let base = valores.texto("mongodb-database");
-        let base = match (valores.texto("mongodb-uri"), base) {
-            (None, None) => BaseDeDatos::Embebida,
-            (Some(uri), base) => {
-                BaseDeDatos::Mongo { uri, base: base.unwrap_or_else(|| "iabd06".to_owned()) }
-            }
-            (None, Some(_)) => {
-                let (puesta, falta) = (valores.nombre("mongodb-database"), valores.nombre("mongodb-uri"));
-                return Err(Fallo::Uso(format!("está {puesta} pero falta la conexión: {falta}")));
-            }
-        };
         let group_id = valores.texto("group-id").unwrap_or_else(|| CONSUMIDOR.nombre.to_owned());
         if group_id.is_empty() {
             return Err(Fallo::Uso("--group-id no puede estar vacío".to_owned()));
         }
         Ok(Consumidor {
             broker: broker(valores)?,
-            base,
+            base: base_de_datos(valores)?,
             datos: datos(valores),
             group_id,
             ventana: valores.entero("ventana", 20, 1)?,
@@ -205,7 +194,21 @@ impl Consumidor {
     }
 }
 
-fn datos(valores: &Valores) -> PathBuf {
+/// La base de datos que dicen los valores. Si no hay ninguna, la embebida.
+pub(super) fn base_de_datos(valores: &Valores) -> Result<BaseDeDatos, Fallo> {
+    match (valores.texto("mongodb-uri"), valores.texto("mongodb-database")) {
+        (None, None) => Ok(BaseDeDatos::Embebida),
+        (Some(uri), base) => {
+            Ok(BaseDeDatos::Mongo { uri, base: base.unwrap_or_else(|| "iabd06".to_owned()) })
+        }
+        (None, Some(_)) => {
+            let (puesta, falta) = (valores.nombre("mongodb-database"), valores.nombre("mongodb-uri"));
+            Err(Fallo::Uso(format!("está {puesta} pero falta la conexión: {falta}")))
+        }
+    }
+}
+
+pub(super) fn datos(valores: &Valores) -> PathBuf {
     valores.texto("datos").unwrap_or_else(|| "datos".to_owned()).into()
 }
 

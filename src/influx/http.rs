@@ -1,4 +1,4 @@
-//! El cliente HTTP: manda un cuerpo a `/write` y traduce la contestación. Único usuario de ureq.
+//! El cliente HTTP: manda un cuerpo a `/write` y traduce la contestación. Con `consulta`, el único usuario de ureq.
 //!
 //! Fuentes: <https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite> y
 //! <https://docs.influxdata.com/influxdb/v1/tools/api/#write-http-endpoint>.
@@ -79,15 +79,7 @@ impl ClienteHttp {
     pub fn new(url: &str, acceso: &Acceso, limite: Duration) -> Result<Self, String> {
         let base = url.trim_end_matches('/');
         let local = es_local(&host_de(base)?);
-        let mut config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_global(Some(limite))
-            .user_agent(concat!("agente_monitoreo/", env!("CARGO_PKG_VERSION")));
-        if local {
-            // El proxy del centro no sabe llegar al InfluxDB de este portátil.
-            config = config.proxy(None);
-        }
+        let agente = agente(local, limite, concat!("agente_monitoreo/", env!("CARGO_PKG_VERSION")));
         let (ruta, mut parametros, autorizacion) = match acceso {
             Acceso::V2 { token, org, bucket } => (
                 "/api/v2/write",
@@ -103,13 +95,7 @@ impl ClienteHttp {
             }
         };
         parametros.push(("precision", "ns".to_owned()));
-        Ok(ClienteHttp {
-            agente: config.build().new_agent(),
-            url: format!("{base}{ruta}"),
-            parametros,
-            autorizacion,
-            comprimir: !local,
-        })
+        Ok(ClienteHttp { agente, url: format!("{base}{ruta}"), parametros, autorizacion, comprimir: !local })
     }
 
     /// Manda `cuerpo` (líneas de line protocol) y espera la contestación.
@@ -154,7 +140,21 @@ impl std::fmt::Debug for Acceso {
     }
 }
 
-fn traducir<B>(contestacion: &Response<B>, texto: &str) -> Contestacion {
+/// El cliente de ureq: con un límite por petición, sin redirecciones y con los errores como contestaciones.
+pub(super) fn agente(local: bool, limite: Duration, programa: &str) -> Agent {
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_global(Some(limite))
+        .user_agent(programa);
+    if local {
+        // El proxy del centro no sabe llegar al InfluxDB de este portátil.
+        config = config.proxy(None);
+    }
+    config.build().new_agent()
+}
+
+pub(super) fn traducir<B>(contestacion: &Response<B>, texto: &str) -> Contestacion {
     let codigo = contestacion.status().as_u16();
     let (palabras, de_influx) = palabras(texto);
     match codigo {
@@ -193,7 +193,7 @@ fn palabras(texto: &str) -> (String, bool) {
     (corta, campo.is_some())
 }
 
-fn explicar(error: &ureq::Error) -> Contestacion {
+pub(super) fn explicar(error: &ureq::Error) -> Contestacion {
     use std::io::ErrorKind as Clase;
     const CORTADA: &str = "la conexión se ha cortado antes de la contestación";
     const SIN_DNS: &str = "no se encuentra ese nombre de servidor (DNS)";
@@ -218,7 +218,7 @@ fn explicar(error: &ureq::Error) -> Contestacion {
     Contestacion::SinConexion(causa)
 }
 
-fn es_local(host: &str) -> bool {
+pub(super) fn es_local(host: &str) -> bool {
     let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }

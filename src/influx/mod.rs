@@ -9,6 +9,8 @@
 pub mod buffer;
 pub mod carpeta;
 pub mod cliente;
+#[cfg(feature = "panel")]
+pub mod consulta;
 pub mod destino;
 pub mod diario;
 pub mod envio;

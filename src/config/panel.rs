@@ -1,0 +1,69 @@
+//! La configuración de `panel_metricas`.
+
+use std::path::PathBuf;
+
+use super::{GENERALES, Opcion, Programa, Salida, Valores, agente, opcion, tuberia};
+use crate::fallo::Fallo;
+use crate::influx::Servidor;
+
+/// Los puertos que se prueban si no se dice ninguno.
+pub const PUERTOS: std::ops::RangeInclusive<u16> = 8080..=8099;
+
+/// Lo que se puede pedir al panel.
+pub struct Panel {
+    /// La dirección en la que se escucha.
+    pub escuchar: String,
+    /// El puerto; sin él, el primero libre de [`PUERTOS`].
+    pub puerto: Option<u16>,
+    /// Si se abre el navegador.
+    pub abrir: bool,
+    /// Carpeta de datos.
+    pub datos: PathBuf,
+    /// De dónde se leen los puntos del agente.
+    pub servidor: Servidor,
+    /// De dónde se leen los documentos del consumidor.
+    pub base: tuberia::BaseDeDatos,
+    /// Lo que se enseña.
+    pub salida: Salida,
+}
+
+const PROPIAS: &[Opcion] = &[
+    opcion("puerto", "N", "", "Puerto de la página; 0, uno cualquiera [8080 o el siguiente libre]"),
+    opcion("escuchar", "DIRECCIÓN", "", "Con 0.0.0.0 la ven también los demás ordenadores [127.0.0.1]"),
+    opcion("abrir", "", "", "Abre la página en el navegador"),
+    opcion("datos", "CARPETA", "", "Dónde están el fichero del agente y el motor embebido [datos]"),
+];
+
+/// El programa y su ayuda.
+pub const PROGRAMA: Programa = Programa {
+    nombre: "panel_metricas",
+    resumen: "Enseña en una página web lo que guardan el agente y el consumidor. Solo lee.\n\
+              Sin configurar nada, lee datos/rendimiento_servidor.lp y datos/motor.sqlite3.",
+    opciones: &[PROPIAS, agente::SERVIDOR, tuberia::DE_MONGODB, GENERALES],
+    pie: "Las variables se leen del entorno o de .env: son las mismas que usan los otros programas.",
+};
+
+impl Panel {
+    /// Lee la configuración.
+    ///
+    /// # Errors
+    /// [`Fallo::Uso`] si algo no vale o falta.
+    pub fn leer() -> Result<Self, Fallo> {
+        let valores = &Valores::del_proceso(&PROGRAMA)?;
+        let puerto = match valores.texto("puerto") {
+            None => None,
+            Some(texto) => Some(texto.parse().map_err(|_| {
+                Fallo::Uso(format!("--puerto tiene que ser un número de 0 a 65535, y es «{texto}»"))
+            })?),
+        };
+        Ok(Panel {
+            escuchar: valores.texto("escuchar").unwrap_or_else(|| "127.0.0.1".to_owned()),
+            puerto,
+            abrir: valores.puesto("abrir"),
+            datos: tuberia::datos(valores),
+            servidor: agente::servidor(valores)?,
+            base: tuberia::base_de_datos(valores)?,
+            salida: Salida::de(valores),
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! De la configuración a las dos fuentes del panel. Ninguna conecta hasta que alguien mire.
+
+use std::path::Path;
+
+use super::documentos::Documentos;
+use super::documentos::mongodb::DocumentosMongo;
+use super::puntos::Puntos;
+use super::puntos::fichero::Fichero;
+use super::puntos::influx1::Influx1;
+use super::puntos::influx2::Influx2;
+use crate::config::tuberia::BaseDeDatos;
+use crate::fallo::Fallo;
+use crate::influx::Servidor;
+use crate::influx::http::Acceso;
+
+/// De dónde se leen los puntos del agente.
+///
+/// # Errors
+/// [`Fallo::Uso`] si la URL no vale.
+pub fn puntos(servidor: &Servidor, datos: &Path) -> Result<Box<dyn Puntos>, Fallo> {
+    Ok(match servidor {
+        Servidor::Fichero => Box::new(Fichero::new(datos.join("rendimiento_servidor.lp"))),
+        Servidor::Http { url, acceso } => match acceso {
+            Acceso::V2 { token, org, bucket } => {
+                Box::new(Influx2::new(url, token, org, bucket).map_err(Fallo::Uso)?)
+            }
+            Acceso::V1 { database, credenciales } => {
+                Box::new(Influx1::new(url, database, credenciales.as_ref()).map_err(Fallo::Uso)?)
+            }
+        },
+    })
+}
+
+/// De dónde se leen los documentos del consumidor.
+///
+/// # Errors
+/// [`Fallo`] si la URI de MongoDB no vale.
+pub fn documentos(base: &BaseDeDatos, datos: &Path) -> Result<Box<dyn Documentos>, Fallo> {
+    match base {
+        BaseDeDatos::Mongo { uri, base } => Ok(Box::new(DocumentosMongo::new(uri, base)?)),
+        #[cfg(feature = "embebido")]
+        BaseDeDatos::Embebida => Ok(Box::new(super::documentos::embebido::DocumentosEmbebidos::new(datos))),
+        #[cfg(not(feature = "embebido"))]
+        BaseDeDatos::Embebida => {
+            let _ = datos; // solo le hacen falta al motor embebido
+            Ok(Box::new(super::documentos::SinEmbebido))
+        }
+    }
+}

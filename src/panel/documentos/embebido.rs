@@ -1,0 +1,210 @@
+//! Los documentos del motor embebido: se lee `datos/motor.sqlite3`, sin escribir nada en él.
+//!
+//! Lo nuevo de cada tabla es lo que pasa del último `rowid` leído. El fichero se abre en cada lectura:
+//! cuesta menos de un milisegundo, y así se nota si lo han borrado o cambiado por otro.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{
+    Crudo, Descartado, Documentos, KPIS, Lectura, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA, MAX_LETRAS,
+    METRICAS, SIN_NOMBRE, Ventana, hora, recortar,
+};
+use crate::almacen::{self, CRUDOS, DESCARTADOS};
+use crate::embebido;
+
+/// Lo que se espera si otro programa tiene el fichero ocupado.
+const ESPERA: Duration = Duration::from_millis(500);
+
+/// El fichero, y por dónde se va en cada tabla.
+pub struct DocumentosEmbebidos {
+    ruta: PathBuf,
+    tablas: [Marca; 3],
+}
+
+/// Lo último leído de una tabla.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Marca {
+    rowid: i64,
+    fila: Option<(String, Option<u32>)>, // su _id y su crc32
+}
+
+/// Las tablas, y cuántas filas se leen de cada una como mucho.
+const TABLAS: [(&str, usize); 3] =
+    [(CRUDOS, MAX_LECTURA), (almacen::KPIS, MAX_LECTURA), (DESCARTADOS, MAX_DESCARTADOS)];
+
+impl DocumentosEmbebidos {
+    /// El fichero de la carpeta de datos. Puede no existir todavía.
+    pub fn new(datos: &Path) -> Self {
+        DocumentosEmbebidos { ruta: embebido::ruta(datos), tablas: Default::default() }
+    }
+
+    fn consultar(&self) -> rusqlite::Result<(Lectura, [Marca; 3])> {
+        // Sin OPEN_CREATE: si el fichero falta, no aparece.
+        let conexion = Connection::open_with_flags(&self.ruta, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        conexion.busy_timeout(ESPERA)?;
+        // Las tres tablas, vistas en el mismo instante.
+        let conexion = conexion.unchecked_transaction()?;
+        let mut lectura = Lectura::default();
+        let mut marcas = self.tablas.clone();
+        for (marca, (tabla, _)) in marcas.iter().zip(TABLAS) {
+            lectura.de_cero |= marca.rowid > 0 && fila(&conexion, tabla, marca.rowid)? != marca.fila;
+        }
+        if lectura.de_cero {
+            marcas = Default::default();
+        }
+        for (i, (marca, (tabla, max))) in marcas.iter_mut().zip(TABLAS).enumerate() {
+            let total = ultimo(&conexion, tabla)?;
+            if let Some(hueco) = lectura.totales.get_mut(i) {
+                *hueco = u64::try_from(total).unwrap_or_default();
+            }
+            if total <= marca.rowid {
+                continue;
+            }
+            let (textos, primero) = nuevos(&conexion, tabla, marca.rowid, max)?;
+            let documentos = textos.iter().rev().filter_map(|t| serde_json::from_str::<Value>(t).ok());
+            match tabla {
+                CRUDOS => {
+                    lectura.salteados = primero > marca.rowid + 1;
+                    lectura.crudos = documentos.filter_map(|d| crudo(&d)).collect();
+                }
+                DESCARTADOS => lectura.descartados = documentos.filter_map(|d| descartado(&d)).collect(),
+                _ => lectura.ventanas = documentos.filter_map(|d| ventana(&d)).collect(),
+            }
+            *marca = Marca { rowid: total, fila: fila(&conexion, tabla, total)? };
+        }
+        Ok((lectura, marcas))
+    }
+
+    fn explicar(&self, error: &rusqlite::Error) -> String {
+        let ruta = self.ruta.display();
+        if error.to_string().contains("no such column: rowid") {
+            return format!(
+                "{ruta} es de una versión anterior de estos programas, y el panel no sabe leerlo: cámbiale el \
+                 nombre y arranca otra vez productor y consumidor"
+            );
+        }
+        format!("no se puede leer {ruta} ({})", embebido::causa(error))
+    }
+}
+
+impl Documentos for DocumentosEmbebidos {
+    fn motor(&self) -> (&'static str, String) {
+        ("motor embebido", self.ruta.display().to_string())
+    }
+
+    fn leer(&mut self) -> Result<Lectura, String> {
+        if !self.ruta.exists() {
+            self.tablas = Default::default();
+            return Ok(Lectura { de_cero: true, ..Lectura::default() });
+        }
+        let (lectura, marcas) = self.consultar().map_err(|error| self.explicar(&error))?;
+        self.tablas = marcas;
+        Ok(lectura)
+    }
+}
+
+/// Si una tabla falta, todavía no se ha guardado nada en ella.
+fn sin_tabla<T: Default>(resultado: rusqlite::Result<T>) -> rusqlite::Result<T> {
+    match resultado {
+        Err(error) if error.to_string().contains("no such table") => Ok(T::default()),
+        otro => otro,
+    }
+}
+
+/// El último `rowid`, que es también cuántas filas hay: nadie borra, y se numeran desde 1.
+fn ultimo(conexion: &Connection, tabla: &str) -> rusqlite::Result<i64> {
+    let orden = format!("SELECT coalesce(max(rowid), 0) FROM \"{tabla}\"");
+    sin_tabla(conexion.query_row(&orden, [], |fila| fila.get(0)))
+}
+
+fn fila(conexion: &Connection, tabla: &str, rowid: i64) -> rusqlite::Result<Option<(String, Option<u32>)>> {
+    let orden = format!("SELECT _id, crc32 FROM \"{tabla}\" WHERE rowid = ?1");
+    sin_tabla(conexion.query_row(&orden, [rowid], |fila| Ok((fila.get(0)?, fila.get(1)?))).optional())
+}
+
+/// Los documentos que pasan de `desde`, del más nuevo al más antiguo, y el `rowid` del más antiguo leído.
+fn nuevos(
+    conexion: &Connection,
+    tabla: &str,
+    desde: i64,
+    max: usize,
+) -> rusqlite::Result<(Vec<String>, i64)> {
+    let mut consulta = conexion.prepare(&format!(
+        "SELECT rowid, documento FROM \"{tabla}\" WHERE rowid > ?1 ORDER BY rowid DESC LIMIT ?2"
+    ))?;
+    let mut filas = consulta.query(params![desde, i64::try_from(max).unwrap_or(i64::MAX)])?;
+    let (mut textos, mut primero, mut bytes) = (Vec::new(), i64::MAX, 0);
+    while let Some(fila) = filas.next()? {
+        let texto: String = fila.get(1)?;
+        bytes += texto.len();
+        if bytes > MAX_BYTES && !textos.is_empty() {
+            break;
+        }
+        primero = fila.get(0)?;
+        textos.push(texto);
+    }
+    Ok((textos, primero))
+}
+
+fn milis(valor: &Value) -> Option<i64> {
+    let fecha = OffsetDateTime::parse(valor.as_str()?, &Rfc3339).ok()?;
+    i64::try_from(fecha.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+}
+
+fn crudo(documento: &Value) -> Option<Crudo> {
+    let (kafka, metrics) = (documento.get("kafka")?, documento.get("metrics")?);
+    let recibido = milis(kafka.get("recibido_en")?)?;
+    Some(Crudo {
+        server_id: match documento.get("server_id") {
+            None | Some(Value::Null) => SIN_NOMBRE.to_owned(),
+            Some(Value::String(texto)) => recortar(texto, MAX_LETRAS),
+            Some(otro) => recortar(&otro.to_string(), MAX_LETRAS),
+        },
+        t: hora(documento.get("timestamp").and_then(milis), recibido),
+        recibido,
+        metricas: METRICAS.map(|m| metrics.get(m).and_then(Value::as_f64)),
+        particion: kafka.get("partition")?.as_i64()?,
+        offset: kafka.get("offset")?.as_i64()?,
+    })
+}
+
+fn ventana(documento: &Value) -> Option<Ventana> {
+    let entero = |campo| documento.get(campo).and_then(Value::as_i64);
+    let fecha = |campo| documento.get(campo).and_then(milis);
+    Some(Ventana {
+        id: recortar(documento.get("_id")?.as_str()?, MAX_LETRAS),
+        particion: entero("particion")?,
+        offsets: [entero("offset_inicio")?, entero("offset_fin")?],
+        num_mensajes: entero("num_mensajes")?,
+        entre: [fecha("ventana_inicio")?, fecha("ventana_fin")?],
+        duracion: documento.get("duracion_ventana_seg").and_then(Value::as_f64),
+        kpis: KPIS.map(|k| documento.get(k).and_then(Value::as_f64)),
+    })
+}
+
+fn descartado(documento: &Value) -> Option<Descartado> {
+    let kafka = documento.get("kafka")?;
+    let bytes = documento.get("bytes")?;
+    let contenido = match bytes.get("$hex").and_then(Value::as_str) {
+        Some(hex) => {
+            let pares = hex.as_bytes().chunks(2).take(4 * MAX_LETRAS);
+            let byte = |par| u8::from_str_radix(std::str::from_utf8(par).ok()?, 16).ok();
+            String::from_utf8_lossy(&pares.filter_map(byte).collect::<Vec<_>>()).into_owned()
+        }
+        None => bytes.as_str().unwrap_or_default().to_owned(),
+    };
+    Some(Descartado {
+        id: recortar(documento.get("_id")?.as_str()?, MAX_LETRAS),
+        particion: kafka.get("partition")?.as_i64()?,
+        offset: kafka.get("offset")?.as_i64()?,
+        razon: recortar(documento.get("razon")?.as_str()?, MAX_LETRAS),
+        recibido: milis(kafka.get("recibido_en")?)?,
+        contenido: recortar(&contenido, MAX_LETRAS),
+    })
+}

@@ -1,0 +1,19 @@
+//! Los ficheros de la página, metidos en el programa: no se busca ninguno en el disco.
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const TEXTO: &str = "text/plain; charset=utf-8";
+
+/// Ruta, tipo y contenido de cada uno.
+pub const FICHEROS: &[(&str, &str, &[u8])] = &[
+    ("/", HTML, include_bytes!("pagina/index.html")),
+    ("/panel.css", CSS, include_bytes!("pagina/panel.css")),
+    ("/formato.js", JS, include_bytes!("pagina/formato.js")),
+    ("/graficas.js", JS, include_bytes!("pagina/graficas.js")),
+    ("/vistas.js", JS, include_bytes!("pagina/vistas.js")),
+    ("/panel.js", JS, include_bytes!("pagina/panel.js")),
+    ("/uPlot.iife.min.js", JS, include_bytes!("pagina/uPlot.iife.min.js")),
+    ("/uPlot.min.css", CSS, include_bytes!("pagina/uPlot.min.css")),
+    ("/LICENCIA-uPlot.txt", TEXTO, include_bytes!("pagina/LICENCIA-uPlot.txt")),
+];

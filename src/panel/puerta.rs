@@ -1,0 +1,107 @@
+//! La puerta de la página: en qué dirección y puerto se escucha, y cómo se llega.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use crate::config::panel::PUERTOS;
+use crate::fallo::{Fallo, causa};
+
+/// Escucha en esa dirección: en ese puerto justo o, si no se dice, en el primero libre.
+///
+/// # Errors
+/// [`Fallo`], con lo que se puede hacer.
+pub fn escuchar(direccion: &str, puerto: Option<u16>) -> Result<TcpListener, Fallo> {
+    let primero = puerto.unwrap_or(*PUERTOS.start());
+    let lugar = (direccion, primero).to_socket_addrs().ok().and_then(|mut lugares| lugares.next());
+    let Some(lugar) = lugar else {
+        return Err(Fallo::Uso(format!(
+            "--escuchar «{direccion}» no es una dirección de este ordenador: 127.0.0.1, o 0.0.0.0 para que entren otros"
+        )));
+    };
+    let ultimo = puerto.unwrap_or(*PUERTOS.end());
+    for puerto in primero..=ultimo {
+        match TcpListener::bind(SocketAddr::new(lugar.ip(), puerto)) {
+            Ok(escucha) => return Ok(escucha),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && puerto < ultimo => {}
+            Err(error) => return Err(explicar(&error, direccion, primero, ultimo)),
+        }
+    }
+    Err(Fallo::Ejecucion("no hay ningún puerto que probar".to_owned()))
+}
+
+fn explicar(error: &io::Error, direccion: &str, primero: u16, ultimo: u16) -> Fallo {
+    Fallo::Ejecucion(match error.kind() {
+        ErrorKind::AddrInUse if primero == ultimo => {
+            format!("el puerto {primero} lo usa otro programa: elige otro con --puerto, o no digas ninguno")
+        }
+        ErrorKind::AddrInUse => {
+            format!("los puertos del {primero} al {ultimo} están ocupados: elige uno con --puerto")
+        }
+        ErrorKind::AddrNotAvailable => {
+            format!("--escuchar {direccion} no es una dirección de este ordenador")
+        }
+        _ => format!("no se puede escuchar en {direccion}, puerto {primero} ({})", causa(error)),
+    })
+}
+
+/// La dirección de la página, vista desde este ordenador.
+///
+/// # Errors
+/// Los del sistema.
+pub fn url(escucha: &TcpListener) -> io::Result<String> {
+    let mut lugar = escucha.local_addr()?;
+    if lugar.ip().is_unspecified() {
+        lugar.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    Ok(format!("http://{lugar}"))
+}
+
+/// Lo que hay que saber si la página se ve desde fuera de este ordenador.
+///
+/// # Errors
+/// Los del sistema.
+pub fn aviso(escucha: &TcpListener) -> io::Result<Option<String>> {
+    let mut lugar = escucha.local_addr()?;
+    if lugar.ip().is_loopback() {
+        return Ok(None);
+    }
+    if lugar.ip().is_unspecified()
+        && let Some(ip) = ip_de_la_red()
+    {
+        lugar.set_ip(ip);
+    }
+    Ok(Some(format!("cualquiera que llegue a este ordenador por la red puede ver la página: http://{lugar}")))
+}
+
+/// La IP con la que este ordenador sale a la red. No se envía nada: un socket UDP solo elige camino.
+fn ip_de_la_red() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?; // una dirección de ejemplo (RFC 5737)
+    socket.local_addr().ok().map(|lugar| lugar.ip())
+}
+
+/// Abre la página en el navegador.
+///
+/// # Errors
+/// Una frase, si el sistema no sabe cómo.
+pub fn abrir_navegador(url: &str) -> Result<(), String> {
+    let mut orden = if cfg!(target_os = "windows") {
+        let mut orden = Command::new("cmd");
+        orden.args(["/C", "start", "", url]);
+        orden
+    } else {
+        let mut orden = Command::new(if cfg!(target_os = "macos") { "open" } else { "xdg-open" });
+        orden.arg(url);
+        orden
+    };
+    let orden = orden.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    match orden.spawn() {
+        Ok(mut hijo) => {
+            thread::spawn(move || hijo.wait());
+            Ok(())
+        }
+        Err(error) => Err(format!("no se puede abrir el navegador ({}): ábrelo tú en {url}", causa(&error))),
+    }
+}

@@ -1,0 +1,147 @@
+//! Los puntos de un InfluxDB 1.x, con InfluxQL. El servidor reduce: aquí solo llegan los cubos.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::{CADA_HOSTS, CAMPOS, DE_HOSTS, MAX_HOSTS, MEDIDA, Punto, Puntos, Seguida, cabe, poner};
+use crate::influx::consulta::ClienteConsulta;
+use crate::influx::http::Acceso;
+use crate::panel::serie::{Cubo, Serie};
+
+const NO_SABE: &str = "no se puede leer con InfluxQL de este servidor: revisa INFLUXDB_V1_URL, o usa \
+    INFLUXDB_V2_URL si es un InfluxDB 2";
+
+/// Una base de datos de InfluxDB 1.x.
+pub struct Influx1 {
+    cliente: ClienteConsulta,
+    database: String,
+    hosts: BTreeMap<String, i64>,
+    hosts_leidos: Option<Instant>,
+}
+
+impl Influx1 {
+    /// Una base de datos. No conecta todavía.
+    ///
+    /// # Errors
+    /// Una frase, si la URL no se entiende.
+    pub fn new(url: &str, database: &str, credenciales: Option<&(String, String)>) -> Result<Self, String> {
+        let database = database.to_owned();
+        let acceso = Acceso::V1 { database: database.clone(), credenciales: credenciales.cloned() };
+        let cliente = ClienteConsulta::new(url, acceso)?;
+        Ok(Influx1 { cliente, database, hosts: BTreeMap::new(), hosts_leidos: None })
+    }
+
+    /// Las series que da cada una de las consultas, que van separadas por `;`.
+    fn consultar(&self, influxql: &str) -> Result<Vec<Vec<Value>>, String> {
+        let texto = self.cliente.consultar(influxql).map_err(|c| self.cliente.frase(&c, NO_SABE))?;
+        let json: Value = serde_json::from_str(&texto).map_err(|_| NO_SABE.to_owned())?;
+        let Some(resultados) = json.get("results").and_then(Value::as_array) else {
+            return Err(NO_SABE.to_owned());
+        };
+        let series =
+            resultados.iter().map(|resultado| match resultado.get("error").and_then(Value::as_str) {
+                Some(palabras) if palabras.starts_with("database not found") => Err(format!(
+                    "InfluxDB 1.x no tiene la base de datos «{}»: créala o corrige INFLUXDB_V1_DATABASE",
+                    self.database
+                )),
+                Some(palabras) => Err(format!("InfluxDB 1.x no acepta la consulta ({palabras})")),
+                None => Ok(resultado.get("series").and_then(Value::as_array).cloned().unwrap_or_default()),
+            });
+        series.collect()
+    }
+
+    fn leer_hosts(&self, ahora: i64) -> Result<BTreeMap<String, i64>, String> {
+        let influxql = format!(
+            "SELECT last({}) FROM {} WHERE time >= {}ms GROUP BY \"host_id\" SLIMIT {MAX_HOSTS}",
+            nombre(CAMPOS[0]),
+            nombre(MEDIDA),
+            ahora - DE_HOSTS,
+        );
+        let resultados = self.consultar(&influxql)?;
+        let hosts = resultados.iter().flatten().filter_map(|serie| {
+            let host = serie.get("tags")?.get("host_id")?.as_str().filter(|h| cabe(h))?;
+            Some((host.to_owned(), filas(serie).next()?.first()?.as_i64()?))
+        });
+        Ok(hosts.collect())
+    }
+
+    /// Los cubos de una serie desde un instante, y su último punto.
+    fn leer_serie(&self, seguida: &mut Seguida, desde: i64, ahora: i64) -> Result<Serie<3>, String> {
+        let ancho = seguida.serie.ancho();
+        let donde = format!(
+            "FROM {} WHERE \"host_id\" = {} AND time >= {desde}ms AND time < {}ms",
+            nombre(MEDIDA),
+            texto(&seguida.host),
+            ahora + DE_HOSTS
+        );
+        let reducidos =
+            CAMPOS.map(|campo| ["min", "max", "mean"].map(|f| format!("{f}({})", nombre(campo))).join(", "));
+        let influxql = format!(
+            "SELECT {} {donde} GROUP BY time({ancho}ms) fill(none); SELECT {} {donde} ORDER BY time DESC LIMIT 1",
+            reducidos.join(", "),
+            CAMPOS.map(nombre).join(", "),
+        );
+        let resultados = self.consultar(&influxql)?;
+        let mut parte = Serie::new(ancho);
+        for fila in resultados.first().into_iter().flatten().flat_map(filas) {
+            let [t, valores @ ..] = fila.as_slice() else { continue };
+            for (campo, valores) in valores.chunks(3).enumerate() {
+                let valores: Vec<f64> = valores.iter().filter_map(Value::as_f64).collect();
+                if let (Some(t), [min, max, media]) = (t.as_i64(), &valores[..]) {
+                    parte.sumar_cubo(t, campo, Cubo::reducido(*min, *max, *media));
+                }
+            }
+        }
+        if let Some(fila) = resultados.get(1).into_iter().flatten().flat_map(filas).next()
+            && let [t, cpu, ram, disco] = fila.as_slice()
+            && let Some(t) = t.as_i64()
+        {
+            seguida.ultimo = Some(Punto { t, valores: [cpu.as_f64(), ram.as_f64(), disco.as_f64()] });
+        }
+        Ok(parte)
+    }
+}
+
+impl Puntos for Influx1 {
+    fn motor(&self) -> (&'static str, String) {
+        ("InfluxDB 1.x", format!("{}, base de datos {}", self.cliente.url, self.database))
+    }
+
+    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, i64>, String> {
+        if self.hosts_leidos.is_none_or(|t| t.elapsed() > CADA_HOSTS) {
+            self.hosts = self.leer_hosts(ahora)?;
+            self.hosts_leidos = Some(Instant::now());
+        }
+        for seguida in series {
+            poner(seguida, |seguida, desde| self.leer_serie(seguida, desde, ahora))?;
+        }
+        Ok(self.hosts.clone())
+    }
+}
+
+fn filas(serie: &Value) -> impl Iterator<Item = &Vec<Value>> {
+    serie.get("values").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_array)
+}
+
+/// Un nombre de InfluxQL, entre comillas dobles.
+fn nombre(nombre: &str) -> String {
+    format!("\"{}\"", nombre.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Un texto de InfluxQL, entre comillas simples.
+fn texto(texto: &str) -> String {
+    let escapado = texto.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n");
+    format!("'{escapado}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn un_host_hostil_no_se_sale_de_su_texto() {
+        assert_eq!(texto(r"a'; DROP DATABASE x --\"), r"'a\'; DROP DATABASE x --\\'");
+    }
+}

@@ -1,0 +1,171 @@
+//! Los puntos de un InfluxDB 2, con Flux. El servidor reduce: aquí solo llegan los cubos.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{CADA_HOSTS, CAMPOS, DE_HOSTS, MAX_HOSTS, MEDIDA, Punto, Puntos, Seguida, cabe, csv, poner};
+use crate::influx::consulta::ClienteConsulta;
+use crate::influx::http::Acceso;
+use crate::panel::serie::{Cubo, Serie};
+
+const NO_SABE: &str = "no se puede leer con Flux de este servidor: el panel lee InfluxDB 2, InfluxDB 1.x \
+    (con INFLUXDB_V1_URL) y, si no configuras ninguno, el fichero del agente";
+
+/// Un bucket de InfluxDB 2.
+pub struct Influx2 {
+    cliente: ClienteConsulta,
+    bucket: String,
+    hosts: BTreeMap<String, i64>,
+    hosts_leidos: Option<Instant>,
+}
+
+impl Influx2 {
+    /// Un bucket. No conecta todavía.
+    ///
+    /// # Errors
+    /// Una frase, si la URL no se entiende.
+    pub fn new(url: &str, token: &str, org: &str, bucket: &str) -> Result<Self, String> {
+        let [token, org, bucket] = [token, org, bucket].map(str::to_owned);
+        let cliente = ClienteConsulta::new(url, Acceso::V2 { token, org, bucket: bucket.clone() })?;
+        Ok(Influx2 { cliente, bucket, hosts: BTreeMap::new(), hosts_leidos: None })
+    }
+
+    fn filas(&self, flux: &str) -> Result<Vec<csv::Fila>, String> {
+        let texto = self.cliente.consultar(flux).map_err(|c| self.cliente.frase(&c, NO_SABE))?;
+        csv::filas(&texto).map_err(|palabras| format!("InfluxDB no acaba la consulta ({palabras})"))
+    }
+
+    /// El último punto de cada host en un día: InfluxDB lo sabe sin recorrerlos.
+    fn leer_hosts(&self, ahora: i64) -> Result<BTreeMap<String, i64>, String> {
+        let flux = format!(
+            "from(bucket: {}) |> range(start: {}, stop: {}) \
+             |> filter(fn: (r) => r._measurement == {} and r._field == {}) |> last() \
+             |> keep(columns: [\"_time\", \"host_id\"]) |> group() \
+             |> sort(columns: [\"_time\"], desc: true) |> limit(n: {MAX_HOSTS})",
+            texto(&self.bucket),
+            instante(ahora - DE_HOSTS),
+            instante(ahora + DE_HOSTS),
+            texto(MEDIDA),
+            texto(CAMPOS[0]),
+        );
+        let mut hosts = BTreeMap::new();
+        for fila in self.filas(&flux)? {
+            if let (Some(host), Some(t)) = (fila.get("host_id").filter(|h| cabe(h)), milis(&fila)) {
+                let ultimo = hosts.entry(host.clone()).or_insert(t);
+                *ultimo = t.max(*ultimo);
+            }
+        }
+        Ok(hosts)
+    }
+
+    /// Los cubos de una serie desde un instante: tres pasadas que InfluxDB hace en su almacén.
+    fn leer_serie(&self, seguida: &mut Seguida, desde: i64, ahora: i64) -> Result<Serie<3>, String> {
+        let ancho = seguida.serie.ancho();
+        let reducir = |funcion: &str| {
+            format!(
+                "datos |> aggregateWindow(every: {ancho}ms, fn: {funcion}, createEmpty: false, timeSrc: \"_start\") \
+                 |> keep(columns: [\"_time\", \"_field\", \"_value\"]) |> yield(name: \"{funcion}\")\n"
+            )
+        };
+        let campos = CAMPOS.map(|campo| format!("r._field == {}", texto(campo))).join(" or ");
+        let flux = format!(
+            "datos = from(bucket: {}) |> range(start: {}, stop: {}) \
+             |> filter(fn: (r) => r._measurement == {} and r.host_id == {} and ({campos}))\n\
+             {}{}{}datos |> last() |> keep(columns: [\"_time\", \"_field\", \"_value\"]) |> yield(name: \"last\")\n",
+            texto(&self.bucket),
+            instante(desde),
+            instante(ahora + DE_HOSTS),
+            texto(MEDIDA),
+            texto(&seguida.host),
+            reducir("min"),
+            reducir("max"),
+            reducir("mean"),
+        );
+        // Un host con dos «entorno» son dos series: por instante y campo puede haber más de una fila.
+        let mut cubos: BTreeMap<(i64, usize), [Vec<f64>; 3]> = BTreeMap::new();
+        let mut ultimo: Option<Punto> = None;
+        for fila in self.filas(&flux)? {
+            let campo = CAMPOS.iter().position(|c| fila.get("_field").is_some_and(|f| f == c));
+            let valor = fila.get("_value").and_then(|v| v.parse::<f64>().ok()).filter(|v| v.is_finite());
+            let (Some(t), Some(campo), Some(valor)) = (milis(&fila), campo, valor) else { continue };
+            let funcion = match fila.get("result").map(String::as_str) {
+                Some("min") => 0,
+                Some("max") => 1,
+                Some("mean") => 2,
+                _ => {
+                    anotar_ultimo(&mut ultimo, t, campo, valor);
+                    continue;
+                }
+            };
+            if let Some(valores) = cubos.entry((t, campo)).or_default().get_mut(funcion) {
+                valores.push(valor);
+            }
+        }
+        let mut parte = Serie::new(ancho);
+        for ((t, campo), [min, max, media]) in cubos {
+            for ((min, max), media) in min.into_iter().zip(max).zip(media) {
+                parte.sumar_cubo(t, campo, Cubo::reducido(min, max, media));
+            }
+        }
+        seguida.ultimo = ultimo.or(seguida.ultimo);
+        Ok(parte)
+    }
+}
+
+/// El último punto son los valores del instante más nuevo.
+fn anotar_ultimo(ultimo: &mut Option<Punto>, t: i64, campo: usize, valor: f64) {
+    let mut punto = ultimo.filter(|p| p.t >= t).unwrap_or(Punto { t, valores: [None; 3] });
+    if punto.t == t
+        && let Some(hueco) = punto.valores.get_mut(campo)
+    {
+        *hueco = Some(valor);
+    }
+    *ultimo = Some(punto);
+}
+
+impl Puntos for Influx2 {
+    fn motor(&self) -> (&'static str, String) {
+        ("InfluxDB 2", format!("{}, bucket {}", self.cliente.url, self.bucket))
+    }
+
+    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, i64>, String> {
+        if self.hosts_leidos.is_none_or(|t| t.elapsed() > CADA_HOSTS) {
+            self.hosts = self.leer_hosts(ahora)?;
+            self.hosts_leidos = Some(Instant::now());
+        }
+        for seguida in series {
+            poner(seguida, |seguida, desde| self.leer_serie(seguida, desde, ahora))?;
+        }
+        Ok(self.hosts.clone())
+    }
+}
+
+/// Un texto de Flux. Con `${` empezaría una expresión.
+fn texto(texto: &str) -> String {
+    let escapado = texto.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\${");
+    format!("\"{}\"", escapado.replace('\n', "\\n").replace('\r', "\\r"))
+}
+
+/// Un instante de Flux.
+fn instante(milis: i64) -> String {
+    format!("time(v: {})", milis.saturating_mul(1_000_000))
+}
+
+fn milis(fila: &csv::Fila) -> Option<i64> {
+    let fecha = OffsetDateTime::parse(fila.get("_time")?, &Rfc3339).ok()?;
+    i64::try_from(fecha.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn un_host_hostil_no_se_sale_de_su_texto() {
+        assert_eq!(texto(r#"a" or true // \ ${x}"#), r#""a\" or true // \\ \${x}""#);
+        assert_eq!(texto("a\nb"), r#""a\nb""#);
+    }
+}

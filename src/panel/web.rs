@@ -1,0 +1,180 @@
+//! Qué se contesta a cada petición. No habla con ningún motor: mira lo que el vigía sabe.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::documentos::Documentos;
+use super::estado::{self, DeDocumentos, DePuntos, Pedido, ahora};
+use super::estaticos::FICHEROS;
+use super::http::{Peticion, Respuesta};
+use super::puntos::Puntos;
+use super::rango::{self, DE_KPIS, DEL_SERVIDOR};
+use super::vigia::Mesa;
+use super::vistas::{self, Comun};
+
+/// Letras que se admiten en un host o en una búsqueda.
+const MAX_TEXTO: usize = 200;
+
+/// El panel: lo que hay detrás de la página.
+pub struct Panel {
+    escuchar: String,
+    motor_puntos: (&'static str, String),
+    motor_documentos: (&'static str, String),
+    puntos: Arc<Mesa<Pedido, DePuntos>>,
+    documentos: Arc<Mesa<(), DeDocumentos>>,
+}
+
+impl Panel {
+    /// Pone en marcha los dos vigías. Hasta que alguien mire, no preguntan nada.
+    ///
+    /// # Errors
+    /// Si el sistema no deja crear más hilos.
+    pub fn new(
+        escuchar: &str,
+        puntos: Box<dyn Puntos>,
+        documentos: Box<dyn Documentos>,
+    ) -> std::io::Result<Self> {
+        Ok(Panel {
+            escuchar: escuchar.to_owned(),
+            motor_puntos: puntos.motor(),
+            motor_documentos: documentos.motor(),
+            puntos: estado::vigilar_puntos(puntos)?,
+            documentos: estado::vigilar_documentos(documentos)?,
+        })
+    }
+
+    /// La contestación a una petición.
+    pub fn responder(&self, peticion: &Peticion) -> Respuesta {
+        if !self.host_vale(&peticion.host) {
+            // Una página de fuera puede hacer que su nombre apunte a este ordenador (DNS rebinding).
+            return Respuesta::frase(421, "Entra con localhost o con la dirección IP, no con otro nombre.");
+        }
+        if let Some((_, tipo, contenido)) = FICHEROS.iter().find(|(ruta, ..)| *ruta == peticion.ruta) {
+            let cuerpo = Cow::Borrowed(*contenido);
+            return Respuesta { codigo: 200, tipo, cache: "no-cache", cuerpo };
+        }
+        let vista = match parametros(&peticion.consulta) {
+            Err(frase) => Err(frase),
+            Ok(parametros) => match peticion.ruta.as_str() {
+                "/api/servidor" => self.servidor(&parametros),
+                "/api/flota" => self.flota(&parametros),
+                "/api/kpis" => self.kpis(&parametros),
+                _ => return Respuesta::frase(404, "Aquí no hay nada: la página está en /"),
+            },
+        };
+        let (codigo, valor) = match vista {
+            Ok(valor) => (200, valor),
+            Err(frase) => (400, json!({ "error": frase })),
+        };
+        let cuerpo = Cow::Owned(valor.to_string().into_bytes());
+        Respuesta { codigo, tipo: "application/json; charset=utf-8", cache: "no-store", cuerpo }
+    }
+
+    fn servidor(&self, parametros: &Parametros) -> Result<Value, String> {
+        let host = corto(parametros, "host")?.filter(|h| !h.is_empty());
+        let rango = rango::leer(DEL_SERVIDOR, parametros.texto("rango"), "5m")?;
+        let pedido = (host.map(str::to_owned), rango);
+        Ok(self.puntos.pedir(&pedido, |datos, situacion| {
+            let comun = Comun { ahora: ahora(), motor: &self.motor_puntos, situacion };
+            vistas::servidor(datos, &comun, host, rango)
+        }))
+    }
+
+    fn flota(&self, parametros: &Parametros) -> Result<Value, String> {
+        let buscar = corto(parametros, "buscar")?.unwrap_or_default();
+        let pagina = match parametros.texto("pagina") {
+            None => 0,
+            Some(texto) => {
+                texto.parse().map_err(|_| "La página es un número, de 0 en adelante.".to_owned())?
+            }
+        };
+        Ok(self.documentos.pedir(&(), |datos, situacion| {
+            let comun = Comun { ahora: ahora(), motor: &self.motor_documentos, situacion };
+            vistas::flota(datos, &comun, buscar, pagina)
+        }))
+    }
+
+    fn kpis(&self, parametros: &Parametros) -> Result<Value, String> {
+        let rango = rango::leer(&DE_KPIS, parametros.texto("rango"), "1h")?;
+        Ok(self.documentos.pedir(&(), |datos, situacion| {
+            let comun = Comun { ahora: ahora(), motor: &self.motor_documentos, situacion };
+            vistas::kpis(datos, &comun, rango)
+        }))
+    }
+
+    /// Vale `localhost`, una IP o el nombre de `--escuchar`, con cualquier puerto.
+    fn host_vale(&self, host: &str) -> bool {
+        let nombre = match host.rsplit_once(':') {
+            Some((nombre, puerto)) if puerto.parse::<u16>().is_ok() => nombre,
+            _ => host,
+        };
+        let ip = nombre.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(nombre);
+        nombre.eq_ignore_ascii_case("localhost")
+            || nombre.eq_ignore_ascii_case(&self.escuchar)
+            || ip.parse::<IpAddr>().is_ok()
+    }
+}
+
+/// Los parámetros de la dirección, ya descifrados.
+struct Parametros(Vec<(String, String)>);
+
+impl Parametros {
+    fn texto(&self, nombre: &str) -> Option<&str> {
+        self.0.iter().find(|(clave, _)| clave == nombre).map(|(_, valor)| valor.as_str())
+    }
+}
+
+fn parametros(consulta: &str) -> Result<Parametros, String> {
+    let pares = consulta.split('&').filter(|par| !par.is_empty());
+    let pares = pares.map(|par| {
+        let (clave, valor) = par.split_once('=').unwrap_or((par, ""));
+        Ok((descifrar(clave)?, descifrar(valor)?))
+    });
+    Ok(Parametros(pares.collect::<Result<_, String>>()?))
+}
+
+fn corto<'a>(parametros: &'a Parametros, nombre: &str) -> Result<Option<&'a str>, String> {
+    match parametros.texto(nombre) {
+        Some(texto) if texto.chars().nth(MAX_TEXTO).is_some() => {
+            Err(format!("El parámetro {nombre} es demasiado largo: {MAX_TEXTO} letras como mucho."))
+        }
+        texto => Ok(texto),
+    }
+}
+
+/// Deshace la codificación de una dirección: `%C3%B1` es una ñ, y `+`, un espacio.
+fn descifrar(texto: &str) -> Result<String, String> {
+    let mal = || "La dirección está mal escrita: tras un % van dos cifras hexadecimales.".to_owned();
+    let mut bytes = Vec::with_capacity(texto.len());
+    let mut resto = texto.as_bytes();
+    while let [byte, siguen @ ..] = resto {
+        (resto, _) = match (byte, siguen) {
+            (b'%', [a, b, siguen @ ..]) => {
+                let cifra = |c: &u8| char::from(*c).to_digit(16);
+                let valor = cifra(a).zip(cifra(b)).and_then(|(a, b)| u8::try_from(a * 16 + b).ok());
+                (siguen, bytes.push(valor.ok_or_else(mal)?))
+            }
+            (b'%', _) => return Err(mal()),
+            (b'+', _) => (siguen, bytes.push(b' ')),
+            _ => (siguen, bytes.push(*byte)),
+        };
+    }
+    String::from_utf8(bytes).map_err(|_| "La dirección no está en UTF-8.".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn las_direcciones_se_descifran() {
+        assert_eq!(descifrar("a%C3%B1o+1%2b"), Ok("año 1+".to_owned()));
+        assert_eq!(descifrar(""), Ok(String::new()));
+        for mala in ["%", "%4", "%zz", "%+1", "%ff", "a%c3"] {
+            assert!(descifrar(mala).is_err(), "{mala}");
+        }
+    }
+}
