@@ -2,6 +2,7 @@
 //!
 //! Se lanza con servicios/probar, que los instala. Sin servidor, falla: no se salta.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ mod motores;
 
 use comun::{EnMarcha, programa};
 use motores::{Motor, administrar, comprobar_ventanas, con, documentos, repositorio, segun};
-use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS};
+use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
 use practicas_iabd06::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro, TOPIC};
 use practicas_iabd06::config::tuberia::Propiedades;
@@ -56,6 +57,52 @@ fn describir(kafka: &Motor) -> Vec<(Option<u64>, String)> {
     del_topic.map(|f| (f[5].parse().ok(), f[6].to_owned())).collect()
 }
 
+/// Cuántos consumidores tienen particiones, si las cuatro están repartidas.
+fn duenos(kafka: &Motor) -> usize {
+    let duenos: BTreeSet<_> = describir(kafka).into_iter().map(|(_, dueno)| dueno).collect();
+    if duenos.contains("-") { 0 } else { duenos.len() }
+}
+
+#[test]
+fn una_particion_que_se_va_con_su_ventana_abierta_y_vuelve_da_las_ventanas_exactas() {
+    let (kafka, mongo) = (Motor::arrancar("kafka4"), Motor::arrancar("mongo"));
+    let carpeta = tempfile::tempdir().unwrap();
+    crear_topic(&kafka, TOPIC, 4);
+    let producir = |rondas: &str| {
+        let argumentos = ["--servidores", "50", "--rondas", rondas, "--sin-pausa"];
+        let salida = con(programa("productor", carpeta.path(), &argumentos), &[&kafka]).output().unwrap();
+        assert!(salida.status.success(), "{}", String::from_utf8_lossy(&salida.stderr));
+    };
+    let consumidor = || {
+        let mut orden = con(programa("consumidor", carpeta.path(), &[]), &[&kafka, &mongo]);
+        EnMarcha(orden.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    };
+    producir("1"); // 50 mensajes en cuatro particiones: todas quedan a medias
+    let queda = consumidor();
+    esperar(|| documentos_guardados(&mongo, CRUDOS), |n| *n == 50);
+    let mut otro = consumidor();
+    esperar(|| duenos(&kafka), |n| *n == 2);
+    otro.senal("-INT");
+    assert!(otro.0.wait().unwrap().success());
+    esperar(|| duenos(&kafka), |n| *n == 1);
+    producir("9");
+    let kpis: usize = (0..4).map(|p| en_particion(&kafka, p) / 20).sum();
+    esperar(
+        || [CRUDOS, KPIS].map(|coleccion| documentos_guardados(&mongo, coleccion)),
+        |guardados| guardados[0] == 500 && guardados[1] >= kpis,
+    );
+    drop(queda);
+    assert_eq!(comprobar_ventanas(&mongo, "iabd06"), (500, kpis));
+}
+
+/// Los mensajes que hay en una partición.
+fn en_particion(kafka: &Motor, particion: u32) -> usize {
+    let lineas = format!(
+        "print(Consumer({{**BROKER, 'group.id': 'x'}}).get_watermark_offsets(TopicPartition('{TOPIC}', {particion}))[1])"
+    );
+    administrar(kafka, &lineas).parse().unwrap()
+}
+
 #[test]
 fn tres_consumidores_se_reparten_el_topic_y_uno_muere_otro_se_va_y_otro_llega() {
     let rondas = segun(400, 4_000); // 20.000 mensajes, o 200.000
@@ -90,10 +137,7 @@ fn tres_consumidores_se_reparten_el_topic_y_uno_muere_otro_se_va_y_otro_llega() 
         || describir(&kafka),
         |filas| filas.len() == 4 && filas.iter().all(|(lag, _)| lag.is_some_and(|l| l < 20)),
     );
-    let mut duenos: Vec<_> = describir(&kafka).into_iter().map(|(_, dueno)| dueno).collect();
-    duenos.sort();
-    duenos.dedup();
-    assert!(duenos.len() == 2 && !duenos.contains(&"-".to_owned()), "{duenos:?}");
+    assert_eq!(duenos(&kafka), 2);
     drop((queda, llega));
 
     assert!(documentos(&mongo, "iabd06", DESCARTADOS).is_empty());
@@ -265,5 +309,32 @@ fn el_broker_muere_y_vuelve_sin_que_se_pierda_ni_se_repita_nada() {
             (20..400).map(|n| (n as i64, n)).collect::<Vec<_>>()
         );
         assert_eq!(caidas, 1);
+    }
+}
+
+#[test]
+fn si_no_se_llega_al_broker_se_dice_por_que() {
+    let de = |broker: &str| {
+        let brokers = vec![broker.to_owned()];
+        let propiedades = Propiedades::default();
+        [
+            EmisorLibrdkafka::new(brokers.clone(), propiedades.clone(), "x")
+                .enviar(&mensajes(0..1))
+                .unwrap_err(),
+            ReceptorLibrdkafka::new(brokers, propiedades, "x", "grupo").recibir(ESPERA).unwrap_err(),
+        ]
+    };
+    for error in de("127.0.0.1:1") {
+        assert!(
+            matches!(&error, ErrorBroker::Pasajero(f) if f.contains("no responde ningún Kafka")),
+            "{error:?}"
+        );
+    }
+    let mut kafka = Motor::arrancar("kafka4");
+    kafka.parar();
+    kafka.rearrancar_con(&["--anunciar", "127.0.0.1:1"]);
+    for error in de(&direccion(&kafka)[0]) {
+        let ErrorBroker::Pasajero(frase) = &error else { panic!("{error:?}") };
+        assert!(frase.contains("manda seguir en 127.0.0.1:1") && frase.contains("IP_LOCAL"), "{frase}");
     }
 }

@@ -29,7 +29,12 @@ impl Motor {
 
     /// Lo pone en marcha otra vez: misma dirección, mismos datos.
     pub fn rearrancar(&mut self) {
-        let salida = self.servicio("arrancar").arg(self.nombre).output().unwrap();
+        self.rearrancar_con(&[]);
+    }
+
+    /// Lo mismo, con opciones de servicios/arrancar.
+    pub fn rearrancar_con(&mut self, opciones: &[&str]) {
+        let salida = self.servicio("arrancar").arg(self.nombre).args(opciones).output().unwrap();
         let errores = String::from_utf8_lossy(&salida.stderr);
         assert!(salida.status.success(), "{} no arranca: {errores}", self.nombre);
         let lineas = String::from_utf8(salida.stdout).unwrap();
@@ -43,6 +48,10 @@ impl Motor {
 
     pub fn matar(&self) {
         assert!(self.servicio("parar").arg("--de-golpe").output().unwrap().status.success());
+    }
+
+    pub fn carpeta(&self) -> &Path {
+        self.dir.path()
     }
 
     fn servicio(&self, orden: &str) -> Command {

@@ -7,7 +7,7 @@ use rdkafka::ClientConfig;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::metadata::Metadata;
 
-use super::errores::{Problemas, sin_respuesta};
+use super::errores::{Problemas, no_contesta};
 use crate::broker::ErrorBroker;
 use crate::broker::direcciones::{PLAZO_TOPIC, primero_que_responde, probar_anunciadas, sin_topic};
 use crate::config::tuberia::Propiedades;
@@ -56,6 +56,7 @@ pub fn esperar_topic<C: ClientContext>(
 ) -> Result<(), ErrorBroker> {
     let inicio = Instant::now();
     let mut probada = false;
+    let mut definitivos = 0;
     loop {
         match cliente.fetch_metadata(Some(topic), PASO) {
             Ok(metadatos) => {
@@ -74,12 +75,17 @@ pub fn esperar_topic<C: ClientContext>(
                 }
                 thread::sleep(PASO);
             }
-            Err(error) => {
+            Err(_) => {
                 atender();
-                match problemas.tomar(broker) {
-                    Some(definitivo @ ErrorBroker::Definitivo(_)) => return Err(definitivo),
-                    problema if inicio.elapsed() >= PLAZO_SALUDO => {
-                        return Err(problema.unwrap_or_else(|| sin_respuesta(&error, broker)));
+                let problema = problemas.tomar(broker);
+                definitivos += u32::from(matches!(problema, Some(ErrorBroker::Definitivo(_))));
+                // Un broker que se está parando también corta, pero no dos veces seguidas.
+                match problema {
+                    Some(ErrorBroker::Definitivo(frase)) if definitivos == 2 => {
+                        return Err(ErrorBroker::Definitivo(frase));
+                    }
+                    _ if inicio.elapsed() >= PLAZO_SALUDO => {
+                        return Err(problema.unwrap_or_else(|| no_contesta(broker)));
                     }
                     _ => {}
                 }

@@ -12,7 +12,10 @@ use super::errores::{Problemas, pasajero, sin_cliente, sin_respuesta, traducir};
 use crate::broker::{Emisor, ErrorBroker, PorEnviar};
 use crate::config::tuberia::Propiedades;
 
-/// Lo que se espera sin que llegue ninguna confirmación.
+/// Lo que se espera una confirmación cuando librdkafka cuenta que algo va mal.
+const PLAZO_PROBLEMA: Duration = Duration::from_secs(1);
+
+/// Lo que se espera sin que llegue ninguna confirmación, aunque no cuente nada.
 const PLAZO_CONFIRMACION: Duration = Duration::from_secs(10);
 
 /// Lo que se esperan las confirmaciones antes de mirar si ya están todas.
@@ -152,7 +155,10 @@ impl Sesion {
             if *confirmadas > antes {
                 (antes, quieto) = (*confirmadas, Instant::now());
             }
-            if let Some(problema) = self.productor.context().problemas.tomar(&self.broker) {
+            // Lo que dura menos se arregla solo, y no merece un aviso.
+            if quieto.elapsed() >= PLAZO_PROBLEMA
+                && let Some(problema) = self.productor.context().problemas.tomar(&self.broker)
+            {
                 return Ok(Some(pasajero(problema)));
             }
             if quieto.elapsed() >= PLAZO_CONFIRMACION {

@@ -1,37 +1,59 @@
 //! Los errores de librdkafka, en frases.
 
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::broker::ErrorBroker;
 
-/// Lo último que ha ido mal, con las palabras de librdkafka, que son las que dicen por qué.
+/// Lo que librdkafka cuenta que va mal.
 #[derive(Default)]
-pub struct Problemas(Mutex<Option<(RDKafkaErrorCode, String)>>);
+pub struct Problemas(Mutex<Contado>);
+
+#[derive(Default)]
+struct Contado {
+    /// Lo último que dijo por qué, con sus palabras.
+    causa: Option<(RDKafkaErrorCode, String)>,
+    /// Si ha contado algo desde la última vez que se miró.
+    nuevo: bool,
+}
 
 impl Problemas {
-    /// Lo anota, si dice algo que no se supiera: «no hay ningún broker» llega siempre tras la causa.
     pub fn anotar(&self, error: &KafkaError, palabras: &str) {
         let Some(codigo) = error.rdkafka_error_code() else { return };
-        let mut ultimo = self.ultimo();
-        if codigo != RDKafkaErrorCode::AllBrokersDown || ultimo.is_none() {
-            *ultimo = Some((codigo, palabras.to_owned()));
+        let mut contado = self.contado();
+        contado.nuevo = true;
+        // «No queda ningún broker» llega siempre tras la causa, y no la dice.
+        if codigo != RDKafkaErrorCode::AllBrokersDown {
+            contado.causa = Some((codigo, palabras.to_owned()));
         }
     }
 
     /// Lo último, en una frase, si ha pasado algo desde la vez anterior.
     pub fn tomar(&self, broker: &str) -> Option<ErrorBroker> {
-        self.ultimo().take().map(|(codigo, palabras)| traducir(codigo, &palabras, broker))
+        let mut contado = self.contado();
+        mem::take(&mut contado.nuevo).then(|| match &contado.causa {
+            Some((codigo, palabras)) => traducir(*codigo, palabras, broker),
+            None => no_contesta(broker),
+        })
     }
 
     pub fn olvidar(&self) {
-        *self.ultimo() = None;
+        *self.contado() = Contado::default();
     }
 
-    fn ultimo(&self) -> MutexGuard<'_, Option<(RDKafkaErrorCode, String)>> {
+    fn contado(&self) -> MutexGuard<'_, Contado> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Acepta la conexión, y nada más.
+pub fn no_contesta(broker: &str) -> ErrorBroker {
+    ErrorBroker::Pasajero(format!(
+        "{broker} acepta la conexión pero no contesta como un Kafka: mira si ese es su puerto, si todavía arranca \
+         o si pide TLS o contraseña (KAFKA_SECURITY_PROTOCOL)"
+    ))
 }
 
 /// Por qué no se ha podido crear el cliente. El valor no se dice nunca: puede ser la contraseña.
@@ -69,21 +91,21 @@ pub fn traducir(codigo: RDKafkaErrorCode, palabras: &str, broker: &str) -> Error
     use ErrorBroker::{Definitivo, Pasajero};
     use RDKafkaErrorCode as C;
     match codigo {
+        _ if palabras.contains("SSL_HANDSHAKE") && palabras.contains("Disconnected") => {
+            Definitivo(format!("{broker} no habla TLS en ese puerto: revisa el puerto y KAFKA_SECURITY_PROTOCOL"))
+        }
+        C::SSL if palabras.contains("verify failed") => Definitivo(format!(
+            "el certificado de {broker} no está firmado por quien dice KAFKA_SSL_CA_LOCATION, o es de otro nombre"
+        )),
+        C::SSL => Definitivo(format!("no se puede abrir una conexión TLS con {broker}{}", parentesis(palabras))),
         C::Authentication if palabras.contains("Unsupported SASL mechanism") => {
             Definitivo(format!("{broker} no admite ese KAFKA_SASL_MECHANISM"))
         }
+        C::Authentication if palabras.contains("mechanism handshake failed") => Definitivo(format!(
+            "{broker} no pide contraseña en ese puerto: revisa el puerto y KAFKA_SECURITY_PROTOCOL"
+        )),
         C::Authentication => Definitivo(format!(
             "{broker} no acepta ese usuario o esa contraseña: revisa KAFKA_SASL_USERNAME y KAFKA_SASL_PASSWORD"
-        )),
-        C::SSL if palabras.contains("PLAINTEXT broker listener") || palabras.contains("wrong version number") => {
-            Definitivo(format!("{broker} no habla TLS en ese puerto: revisa el puerto y KAFKA_SECURITY_PROTOCOL"))
-        }
-        C::SSL if palabras.contains("verify failed") || palabras.contains("verification") => Definitivo(format!(
-            "el certificado de {broker} no está firmado por quien dice KAFKA_SSL_CA_LOCATION, o es de otro nombre"
-        )),
-        C::SSL => Definitivo(format!("no se puede abrir una conexión TLS con {broker} ({palabras})")),
-        C::BrokerTransportFailure if palabras.contains("security.protocol") => Pasajero(format!(
-            "{broker} cuelga en cuanto se le habla: si en ese puerto pide TLS o contraseña, pon KAFKA_SECURITY_PROTOCOL"
         )),
         C::BrokerTransportFailure | C::AllBrokersDown | C::OperationTimedOut | C::Resolve => {
             Pasajero(format!("Kafka, en {broker}, no responde{}", parentesis(palabras)))
