@@ -31,16 +31,16 @@ fn crear_topic(kafka: &Motor, topic: &str, particiones: u32) {
     );
 }
 
-/// Espera a que `hecho` lo sea; si no, dice cómo está.
-fn esperar<T: std::fmt::Debug>(mut estado: impl FnMut() -> T, hecho: impl Fn(&T) -> bool) {
-    let fin = Instant::now() + PACIENCIA;
-    loop {
-        let ahora = estado();
-        if hecho(&ahora) {
-            return;
-        }
-        assert!(Instant::now() < fin, "{ahora:?}");
+/// Espera a que `hecho` lo sea. Si pasa mucho sin que nada cambie, dice cómo está.
+fn esperar<T: std::fmt::Debug + PartialEq>(mut estado: impl FnMut() -> T, hecho: impl Fn(&T) -> bool) {
+    let (mut antes, mut quieto) = (estado(), Instant::now());
+    while !hecho(&antes) {
+        assert!(quieto.elapsed() < PACIENCIA, "{antes:?}");
         thread::sleep(Duration::from_millis(200));
+        let ahora = estado();
+        if ahora != antes {
+            (antes, quieto) = (ahora, Instant::now());
+        }
     }
 }
 

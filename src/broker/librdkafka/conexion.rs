@@ -27,6 +27,7 @@ pub fn configuracion(
 ) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("client.id", env!("CARGO_PKG_NAME"));
+    config.set("reconnect.backoff.max.ms", "1000"); // lo de siempre, 10 s, retrasa la vuelta
     for (clave, valor) in iniciales {
         config.set(*clave, *valor);
     }

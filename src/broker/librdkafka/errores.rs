@@ -30,13 +30,12 @@ impl Problemas {
         }
     }
 
-    /// Lo último, en una frase, si ha pasado algo desde la vez anterior.
+    /// Lo último, en una frase, si ha contado algo desde la vez anterior.
     pub fn tomar(&self, broker: &str) -> Option<ErrorBroker> {
         let mut contado = self.contado();
-        mem::take(&mut contado.nuevo).then(|| match &contado.causa {
-            Some((codigo, palabras)) => traducir(*codigo, palabras, broker),
-            None => no_contesta(broker),
-        })
+        let nuevo = mem::take(&mut contado.nuevo);
+        let causa = contado.causa.as_ref().filter(|_| nuevo);
+        causa.map(|(codigo, palabras)| traducir(*codigo, palabras, broker))
     }
 
     pub fn olvidar(&self) {

@@ -19,7 +19,7 @@ use crate::broker::{ErrorBroker, Receptor, Registro};
 use crate::config::tuberia::Propiedades;
 
 /// Lo que se espera una contestación del broker.
-const PLAZO: Duration = Duration::from_secs(5);
+const PLAZO: Duration = Duration::from_secs(3);
 
 /// Cada cuánto se comprueba, como poco, que el grupo sigue por donde iba.
 const COMPROBAR: Duration = Duration::from_secs(1);
