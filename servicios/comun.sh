@@ -12,7 +12,9 @@ INFLUX_VERSION=2.7.12
 KAFKA_VERSION=3.9.1
 KAFKA34_VERSION=3.4.1
 KAFKA4_VERSION=4.1.0
-# Lo que arrancar y parar saben manejar; instalar conoce además «python».
+PLAYWRIGHT_VERSION=1.65.1
+AXE_VERSION=4.14.1
+# Lo que arrancar y parar saben manejar; instalar conoce además «python» y «navegador».
 MOTORES=(influx influx1 victoria kafka kafka34 kafka4 mongo)
 
 # Los mensajes van siempre a la salida de errores: la normal queda para los datos.
@@ -33,7 +35,8 @@ esta_entre() {
 }
 
 # Ruta del programa de cada motor. La de cada Kafka es un enlace a Java, junto a sus
-# .jar: si ese Java desaparece del sistema, el motor deja de estar instalado.
+# .jar: si ese Java desaparece del sistema, el motor deja de estar instalado. La del
+# navegador es, igual, un enlace a Chromium junto a lo que lo maneja.
 programa_de() {
   case $1 in
     influx) echo "$CACHE/influxd-$INFLUX_VERSION/influxd" ;;
@@ -44,6 +47,7 @@ programa_de() {
     kafka4) echo "$CACHE/kafka-$KAFKA4_VERSION/java" ;;
     mongo) echo "$CACHE/mongo/bin/python" ;; # el servidor está escrito en Python
     python) echo "$CACHE/python/bin/python" ;;
+    navegador) echo "$CACHE/navegador-$PLAYWRIGHT_VERSION-$AXE_VERSION/chromium" ;;
   esac
 }
 

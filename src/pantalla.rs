@@ -116,11 +116,19 @@ impl Pantalla {
     /// Cómo va el programa: en un terminal, las líneas vivas; en una tubería, una suelta.
     pub fn progreso(&self, en_terminal: &[String], en_tuberia: &str) {
         let mut pantalla = self.candado();
-        match pantalla.silencioso {
-            true => {}
-            false if pantalla.terminal && mueve_el_cursor() => pantalla.escribir_vivas(en_terminal),
-            false => pantalla.escribir_vivas(&[en_tuberia.to_owned()]),
+        if pantalla.silencioso {
+            return;
         }
+        if pantalla.terminal && mueve_el_cursor() {
+            pantalla.escribir_vivas(en_terminal);
+        } else {
+            pantalla.escribir_vivas(&[en_tuberia.to_owned()]);
+        }
+    }
+
+    /// Si solo se enseñan avisos y errores: entonces no hay que preparar nada más.
+    pub fn silenciosa(&self) -> bool {
+        self.candado().silencioso
     }
 
     /// Una línea que se queda, por la salida normal.

@@ -85,6 +85,9 @@ impl Tablero {
 
     /// Se ha cerrado una ventana: su documento, en JSON. Guardado va sin redondear; aquí, con dos decimales.
     pub fn kpi(&self, documento: &Documento) {
+        if self.pantalla.silenciosa() {
+            return;
+        }
         let mut json = a_json(documento);
         for valor in json.as_object_mut().into_iter().flat_map(|campos| campos.values_mut()) {
             if let (true, Some(decimal)) = (valor.is_f64(), valor.as_f64()) {
@@ -103,6 +106,9 @@ impl Tablero {
         (abierta, ventana): (u64, u64),
         atraso: impl FnOnce() -> Option<u64>,
     ) {
+        if self.pantalla.silenciosa() {
+            return; // ni se pregunta al broker
+        }
         // De los últimos mensajes basta: los demás no daría tiempo a verlos.
         for registro in &registros[registros.len().saturating_sub(4 * FILAS)..] {
             if let Ok(leido) = mensaje::leer(&registro.valor) {
@@ -211,6 +217,8 @@ mod tests {
         let inicio = Instant::now();
         let en = |s| inicio + Duration::from_secs(s);
         let mut atraso = Atraso::default();
+        assert_eq!(atraso.frase(en(0)), None);
+        atraso.anotar(en(0), APRECIABLE - 1); // están llegando
         assert_eq!(atraso.frase(en(0)), None);
         atraso.anotar(en(0), 10_000);
         assert_eq!(atraso.frase(en(0)).unwrap(), "quedan 10000 por leer");

@@ -45,6 +45,14 @@ fn preparar() -> Prueba {
     Prueba { envios, tandas: recibidas, respuestas: responder, parada }
 }
 
+/// Con el mensaje 0 de camino, sin contestar.
+fn con_uno_de_camino() -> Prueba {
+    let mut prueba = preparar();
+    assert!(prueba.envios.send(mensaje(0)));
+    assert_eq!(prueba.tandas.recv_timeout(PACIENCIA).unwrap(), [0]);
+    prueba
+}
+
 fn mensaje(numero: usize) -> PorEnviar {
     PorEnviar { clave: numero.to_string(), valor: Vec::new() }
 }
@@ -55,9 +63,7 @@ fn caido() -> Result<(), ErrorBroker> {
 
 #[test]
 fn se_manda_en_orden_lo_que_hay_en_la_cola_y_se_espera_a_la_confirmacion() {
-    let Prueba { mut envios, tandas, respuestas, .. } = preparar();
-    assert!(envios.send(mensaje(0)));
-    assert_eq!(tandas.recv_timeout(PACIENCIA).unwrap(), [0]);
+    let Prueba { mut envios, tandas, respuestas, .. } = con_uno_de_camino();
     (1..=2_500).for_each(|n| assert!(envios.send(mensaje(n))));
     envios.flush(Duration::from_millis(1)); // no ha contestado nadie: vuelve al acabarse el tiempo
     assert_eq!((envios.confirmados(), envios.pendientes()), (0, 2_501));
@@ -73,9 +79,7 @@ fn se_manda_en_orden_lo_que_hay_en_la_cola_y_se_espera_a_la_confirmacion() {
 
 #[test]
 fn lo_no_confirmado_se_repite_antes_que_lo_demas_y_lo_pendiente_sale_al_cerrar() {
-    let Prueba { mut envios, tandas, respuestas, .. } = preparar();
-    assert!(envios.send(mensaje(0)));
-    assert_eq!(tandas.recv_timeout(PACIENCIA).unwrap(), [0]);
+    let Prueba { mut envios, tandas, respuestas, .. } = con_uno_de_camino();
     assert!(envios.send(mensaje(1)));
     for respuesta in [caido(), caido(), Ok(()), Ok(())] {
         respuestas.send(respuesta).unwrap();
@@ -87,9 +91,8 @@ fn lo_no_confirmado_se_repite_antes_que_lo_demas_y_lo_pendiente_sale_al_cerrar()
 
 #[test]
 fn con_diez_mil_sin_confirmar_el_simulador_espera() {
-    let Prueba { mut envios, tandas, respuestas, .. } = preparar();
-    assert!(envios.send(mensaje(0)));
-    tandas.recv_timeout(PACIENCIA).unwrap(); // una tanda de uno viaja; en la cola caben nueve mil
+    let Prueba { mut envios, tandas: _tandas, respuestas, .. } = con_uno_de_camino();
+    // Una tanda de uno viaja; en la cola caben nueve mil.
     let (avisar, avisado) = mpsc::channel();
     let simulador = thread::spawn(move || {
         for n in 1..=9_001 {
@@ -109,9 +112,7 @@ fn con_diez_mil_sin_confirmar_el_simulador_espera() {
 
 #[test]
 fn si_se_pide_parar_con_el_broker_caido_no_se_espera_a_que_vuelva() {
-    let Prueba { mut envios, tandas, respuestas, parada } = preparar();
-    assert!(envios.send(mensaje(0)));
-    tandas.recv_timeout(PACIENCIA).unwrap();
+    let Prueba { mut envios, tandas: _tandas, respuestas, parada } = con_uno_de_camino();
     parada.pedir();
     respuestas.send(caido()).unwrap();
     while envios.send(mensaje(1)) {} // hasta que el hilo acaba
@@ -121,9 +122,7 @@ fn si_se_pide_parar_con_el_broker_caido_no_se_espera_a_que_vuelva() {
 
 #[test]
 fn un_error_que_no_se_arregla_esperando_para_el_programa_y_lo_dice_close() {
-    let Prueba { mut envios, tandas, respuestas, parada } = preparar();
-    assert!(envios.send(mensaje(0)));
-    tandas.recv_timeout(PACIENCIA).unwrap();
+    let Prueba { mut envios, tandas: _tandas, respuestas, parada } = con_uno_de_camino();
     respuestas.send(Err(ErrorBroker::Definitivo("el Kafka es el 4".to_owned()))).unwrap();
     envios.flush(PACIENCIA); // no espera en balde
     assert!(parada.pedida() && !envios.send(mensaje(1)));

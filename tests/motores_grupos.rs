@@ -12,7 +12,7 @@ mod comun;
 mod motores;
 
 use comun::{EnMarcha, programa};
-use motores::{Motor, administrar, comprobar_ventanas, con, documentos, repositorio, segun};
+use motores::{Motor, administrar, comprobar_ventanas, con, crear_topic, documentos, repositorio, segun};
 use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
 use practicas_iabd06::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro, TOPIC};
@@ -21,15 +21,6 @@ use practicas_iabd06::config::tuberia::Propiedades;
 const PACIENCIA: Duration = Duration::from_secs(90);
 const ESPERA: Duration = Duration::from_millis(200);
 const GRUPO: &str = "consumidor_metrics_iabd06";
-
-fn crear_topic(kafka: &Motor, topic: &str, particiones: u32) {
-    administrar(
-        kafka,
-        &format!(
-            "[f.result() for f in admin.create_topics([NewTopic('{topic}', {particiones}, 1)]).values()]"
-        ),
-    );
-}
 
 /// Espera a que `hecho` lo sea. Si pasa mucho sin que nada cambie, dice cómo está.
 fn esperar<T: std::fmt::Debug + PartialEq>(mut estado: impl FnMut() -> T, hecho: impl Fn(&T) -> bool) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use kafka::client::{Compression, KafkaClient, RequiredAcks};
 use kafka::producer::{Producer, Record};
-use motores::{Motor, administrar, repositorio};
+use motores::{Motor, administrar, borrar_topic, crear_topic, repositorio};
 use practicas_iabd06::broker::kafka::{EmisorKafka, ReceptorKafka};
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro};
 
@@ -93,7 +93,7 @@ fn con_kafka_3_4() {
 }
 
 fn tres_particiones_en_orden(motor: &Motor) {
-    administrar(motor, "[f.result() for f in admin.create_topics([NewTopic('tres', 3, 1)]).values()]");
+    crear_topic(motor, "tres", 3);
     let claves: Vec<_> = (0..20).map(|n| format!("servidor{n}")).collect();
     let enviados: Vec<_> = (0..50).flat_map(|n| claves.iter().map(move |c| mensaje(c, n))).collect();
     emisor(motor, "tres").enviar(&enviados).unwrap();
@@ -233,10 +233,7 @@ fn borrado_y_vuelto_a_crear(motor: &Motor) {
     uno.confirmar(&[(0, 20)]).unwrap();
     let mut dos = ReceptorKafka::new(vec![direccion(motor)], "efimero", "otro-grupo");
     recibir(&mut dos, 30);
-    administrar(
-        motor,
-        "[f.result() for f in admin.delete_topics(['efimero'], operation_timeout=30).values()]",
-    );
+    borrar_topic(motor, "efimero");
     insistir(|| emisor(motor, "efimero").enviar(&mensajes(0..25)));
     for receptor in [&mut uno, &mut dos] {
         let fin = Instant::now() + PACIENCIA;

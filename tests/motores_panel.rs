@@ -12,10 +12,11 @@ mod motores;
 #[path = "comun/panel.rs"]
 mod panel;
 
+use comun::ejecutable;
 use mongodb::bson::{Document, doc};
 use mongodb::sync::{Client, Database};
-use motores::{Motor, segun};
-use panel::{Panel, numeros, programa};
+use motores::{Motor, con, segun};
+use panel::{Panel, numeros};
 use practicas_iabd06::almacen::{CRUDOS, KPIS};
 use practicas_iabd06::broker::embebido::EmisorEmbebido;
 use practicas_iabd06::broker::{Emisor, PorEnviar, TOPIC};
@@ -31,16 +32,12 @@ const PANEL: &str = env!("CARGO_BIN_EXE_panel_metricas");
 
 /// Lanza un programa con la configuración de estos motores y espera a que acabe bien.
 fn correr(ruta: &str, carpeta: &Path, motores: &[&Motor], argumentos: &[&str]) {
-    let mut orden = programa(ruta, carpeta, argumentos);
-    motores.iter().for_each(|m| _ = orden.envs(&m.entorno));
-    let salida = orden.output().unwrap();
+    let salida = con(ejecutable(ruta, carpeta, argumentos), motores).output().unwrap();
     assert!(salida.status.success(), "{}", String::from_utf8_lossy(&salida.stderr));
 }
 
 fn lanzar(carpeta: &Path, motores: &[&Motor]) -> Panel {
-    let mut orden = programa(PANEL, carpeta, &["--puerto", "0"]);
-    motores.iter().for_each(|m| _ = orden.envs(&m.entorno));
-    Panel::esperar(&mut orden)
+    Panel::esperar(&mut con(ejecutable(PANEL, carpeta, &["--puerto", "0"]), motores))
 }
 
 fn ahora_ms() -> i64 {
@@ -220,7 +217,7 @@ fn lo_que_impide_leer_un_influxdb_se_dice_con_su_arreglo() {
         (&victoria, ("NADA", ""), &["No se puede leer con Flux de este servidor", "InfluxDB 1.x"]),
     ] {
         let carpeta = tempfile::tempdir().unwrap();
-        let mut orden = programa(PANEL, carpeta.path(), &["--puerto", "0"]);
+        let mut orden = ejecutable(PANEL, carpeta.path(), &["--puerto", "0"]);
         orden.envs(&motor.entorno).env(cambio.0, cambio.1);
         let vista = Panel::esperar(&mut orden).hasta_que("/api/servidor", con_error);
         let frase = vista["aviso"]["frase"].as_str().unwrap();

@@ -10,7 +10,7 @@ mod comun;
 mod motores;
 
 use comun::programa;
-use motores::{Motor, administrar, con, en_python, faltan, python, repositorio};
+use motores::{Motor, administrar, con, crear_topic, en_python, faltan, python, repositorio};
 use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
 use practicas_iabd06::broker::TOPIC;
 use serde_json::{Value, json};
@@ -170,10 +170,7 @@ RAROS = [
 fn los_dos_productores_y_los_dos_consumidores_dan_los_mismos_documentos() {
     let (kafka, mongo) = (Motor::arrancar("kafka"), Motor::arrancar("mongo"));
     let carpeta = tempfile::tempdir().unwrap();
-    administrar(
-        &kafka,
-        &format!("[f.result() for f in admin.create_topics([NewTopic('{TOPIC}', 3, 1)]).values()]"),
-    );
+    crear_topic(&kafka, TOPIC, 3);
     // 110 mensajes de Rust, 50 de Python y los raros, en tres particiones.
     let rust = ["--servidores", "11", "--rondas", "10", "--sin-pausa"];
     correr(con(programa("productor", carpeta.path(), &rust), &[&kafka]), 0);

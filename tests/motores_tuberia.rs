@@ -14,7 +14,7 @@ mod comun;
 mod motores;
 
 use comun::{EnMarcha, programa};
-use motores::{Motor, administrar, comprobar_ventanas, con, documentos, faltan, segun};
+use motores::{Motor, borrar_topic, comprobar_ventanas, con, crear_topic, documentos, faltan, segun};
 use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
 use practicas_iabd06::broker::TOPIC;
 
@@ -67,10 +67,7 @@ fn nueve_rondas_dan_45_crudos_y_2_kpis_que_salen_de_ellos() {
 fn con_tres_particiones_las_ventanas_son_de_cada_una_y_las_mismas_tras_reiniciar() {
     let (kafka, mongo) = (Motor::arrancar("kafka"), Motor::arrancar("mongo"));
     let carpeta = tempfile::tempdir().unwrap();
-    administrar(
-        &kafka,
-        &format!("[f.result() for f in admin.create_topics([NewTopic('{TOPIC}', 3, 1)]).values()]"),
-    );
+    crear_topic(&kafka, TOPIC, 3);
     let producir = ["--servidores", "30", "--rondas", "8", "--sin-pausa"];
     correr(&mut con(programa("productor", carpeta.path(), &producir), &[&kafka]));
     let consumidor = |base: &str, mas: &[&str]| {
@@ -114,10 +111,7 @@ fn un_topic_creado_otra_vez_se_dice_y_no_se_sobrescribe_nada() {
     let antes = todo();
     assert_eq!((antes[0].len(), antes[1].len()), (45, 2));
 
-    administrar(
-        &kafka,
-        &format!("[f.result() for f in admin.delete_topics(['{TOPIC}'], operation_timeout=30).values()]"),
-    );
+    borrar_topic(&kafka, TOPIC);
     correr(&mut productor());
     let (codigo, errores) = en_marcha.fin();
     assert_eq!(codigo, Some(1), "{errores}");

@@ -13,7 +13,8 @@ mod comun;
 #[path = "comun/panel.rs"]
 mod panel;
 
-use panel::{Panel, correr, numeros, programa};
+use comun::ejecutable;
+use panel::{Panel, correr, numeros};
 use practicas_iabd06::broker::embebido::EmisorEmbebido;
 use practicas_iabd06::broker::{Emisor, PorEnviar, TOPIC};
 use rusqlite::Connection;
@@ -581,15 +582,15 @@ fn el_puerto_pedido_es_ese_o_un_error_y_sin_pedirlo_el_siguiente_libre() {
     let carpeta = tempfile::tempdir().unwrap();
     let panel = Panel::lanzar(carpeta.path());
     let ocupado = panel.direccion.port().to_string();
-    let salida = programa(PANEL, carpeta.path(), &["--puerto", &ocupado]).output().unwrap();
+    let salida = ejecutable(PANEL, carpeta.path(), &["--puerto", &ocupado]).output().unwrap();
     let errores = String::from_utf8(salida.stderr).unwrap();
     assert_eq!(salida.status.code(), Some(1), "{errores}");
     assert!(errores.contains(&format!("el puerto {ocupado} lo usa otro programa")), "{errores}");
-    let uno = Panel::esperar(&mut programa(PANEL, carpeta.path(), &[]));
-    let otro = Panel::esperar(&mut programa(PANEL, carpeta.path(), &[]));
+    let uno = Panel::esperar(&mut ejecutable(PANEL, carpeta.path(), &[]));
+    let otro = Panel::esperar(&mut ejecutable(PANEL, carpeta.path(), &[]));
     assert!((8080..8100).contains(&uno.direccion.port()) && uno.direccion.port() < otro.direccion.port());
     for malo in [&["--puerto", "70000"][..], &["--puerto", "x"], &["--escuchar", "no-existe.invalid"]] {
-        let salida = programa(PANEL, carpeta.path(), malo).output().unwrap();
+        let salida = ejecutable(PANEL, carpeta.path(), malo).output().unwrap();
         assert_eq!(salida.status.code(), Some(2), "{malo:?}: {}", String::from_utf8_lossy(&salida.stderr));
     }
 }
@@ -597,7 +598,7 @@ fn el_puerto_pedido_es_ese_o_un_error_y_sin_pedirlo_el_siguiente_libre() {
 #[test]
 fn abrirse_a_la_red_y_no_poder_abrir_el_navegador_se_dicen() {
     let carpeta = tempfile::tempdir().unwrap();
-    let mut orden = programa(PANEL, carpeta.path(), &["--puerto", "0", "--escuchar", "0.0.0.0", "--abrir"]);
+    let mut orden = ejecutable(PANEL, carpeta.path(), &["--puerto", "0", "--escuchar", "0.0.0.0", "--abrir"]);
     orden.env("PATH", "/no-existe");
     let mut panel = Panel::esperar(&mut orden);
     assert_eq!(panel.get("/").0, 200);

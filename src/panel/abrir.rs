@@ -6,6 +6,7 @@ use super::documentos::Documentos;
 use super::documentos::mongodb::DocumentosMongo;
 use super::puntos::Puntos;
 use super::puntos::fichero::Fichero;
+use super::puntos::influx::Influx;
 use super::puntos::influx1::Influx1;
 use super::puntos::influx2::Influx2;
 use crate::config::tuberia::BaseDeDatos;
@@ -22,10 +23,10 @@ pub fn puntos(servidor: &Servidor, datos: &Path) -> Result<Box<dyn Puntos>, Fall
         Servidor::Fichero => Box::new(Fichero::new(datos.join("rendimiento_servidor.lp"))),
         Servidor::Http { url, acceso } => match acceso {
             Acceso::V2 { token, org, bucket } => {
-                Box::new(Influx2::new(url, token, org, bucket).map_err(Fallo::Uso)?)
+                Box::new(Influx::new(Influx2::new(url, token, org, bucket).map_err(Fallo::Uso)?))
             }
             Acceso::V1 { database, credenciales } => {
-                Box::new(Influx1::new(url, database, credenciales.as_ref()).map_err(Fallo::Uso)?)
+                Box::new(Influx::new(Influx1::new(url, database, credenciales.as_ref()).map_err(Fallo::Uso)?))
             }
         },
     })

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::documentos::{Descartado, Documentos, Lectura, MAX_DESCARTADOS};
 use super::flota::Flota;
+use super::instante::ahora;
 use super::puntos::{Puntos, Seguida};
 use super::rango::Rango;
 use super::serie::Serie;
@@ -42,12 +42,6 @@ pub struct DeDocumentos {
 
 /// Los puntos de un host (o del que toque) en un rango.
 pub type Pedido = (Option<String>, Rango);
-
-/// Milisegundos desde 1970.
-pub fn ahora() -> i64 {
-    let desde_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(desde_1970.as_millis()).unwrap_or(i64::MAX)
-}
 
 impl DePuntos {
     /// El host que se enseña si no se pide ninguno: de los que tienen los puntos más nuevos, el primero.

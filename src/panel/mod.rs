@@ -14,6 +14,7 @@ mod estado;
 mod estaticos;
 mod flota;
 mod http;
+mod instante;
 pub mod puerta;
 pub mod puntos;
 mod rango;

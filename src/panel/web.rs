@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::documentos::Documentos;
-use super::estado::{self, DeDocumentos, DePuntos, Pedido, ahora};
+use super::estado::{self, DeDocumentos, DePuntos, Pedido};
 use super::estaticos::FICHEROS;
 use super::http::{Peticion, Respuesta};
+use super::instante::ahora;
 use super::puntos::Puntos;
 use super::rango::{self, DE_KPIS, DEL_SERVIDOR};
 use super::vigia::Mesa;

@@ -178,33 +178,31 @@ impl Oido {
     }
 }
 
-/// El agente, en una carpeta, sin nada configurado desde fuera.
-pub fn agente(carpeta: &Path, argumentos: &[&str]) -> Command {
-    let mut orden = Command::new(env!("CARGO_BIN_EXE_agente_monitoreo"));
+/// Un programa de los nuestros, en una carpeta y sin nada configurado desde fuera.
+pub fn ejecutable(ruta: &str, carpeta: &Path, argumentos: &[&str]) -> Command {
+    let mut orden = Command::new(ruta);
     orden.current_dir(carpeta).args(argumentos).stdin(Stdio::null());
     for (variable, _) in std::env::vars_os() {
-        if variable.to_string_lossy().starts_with("INFLUXDB_") {
-            orden.env_remove(variable);
+        let nombre = variable.to_string_lossy();
+        if ["INFLUXDB_", "MONGODB_", "KAFKA_", "IP_LOCAL"].iter().any(|p| nombre.starts_with(p)) {
+            orden.env_remove(&variable);
         }
     }
     orden
 }
 
-/// El productor o el consumidor, en una carpeta, sin nada configurado desde fuera.
+/// El agente.
+pub fn agente(carpeta: &Path, argumentos: &[&str]) -> Command {
+    ejecutable(env!("CARGO_BIN_EXE_agente_monitoreo"), carpeta, argumentos)
+}
+
+/// El productor o el consumidor.
 pub fn programa(nombre: &str, carpeta: &Path, argumentos: &[&str]) -> Command {
     let ruta = match nombre {
         "productor" => env!("CARGO_BIN_EXE_productor_metrics_iabd06"),
         _ => env!("CARGO_BIN_EXE_consumidor_metrics_iabd06"),
     };
-    let mut orden = Command::new(ruta);
-    orden.current_dir(carpeta).args(argumentos).stdin(Stdio::null());
-    for (variable, _) in std::env::vars_os() {
-        let nombre = variable.to_string_lossy();
-        if nombre.starts_with("KAFKA_") || nombre.starts_with("MONGODB_") || nombre == "IP_LOCAL" {
-            orden.env_remove(&variable);
-        }
-    }
-    orden
+    ejecutable(ruta, carpeta, argumentos)
 }
 
 /// Lo lanza y espera a que acabe.

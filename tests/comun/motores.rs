@@ -171,6 +171,21 @@ pub fn administrar(motor: &Motor, lineas: &str) -> String {
     en_python(Command::new(python()).args(["-c", &programa]))
 }
 
+/// Crea un topic con estas particiones.
+pub fn crear_topic(motor: &Motor, topic: &str, particiones: u32) {
+    let lineas = format!(
+        "[f.result() for f in admin.create_topics([NewTopic('{topic}', {particiones}, 1)]).values()]"
+    );
+    administrar(motor, &lineas);
+}
+
+/// Borra un topic y espera a que no esté.
+pub fn borrar_topic(motor: &Motor, topic: &str) {
+    let lineas =
+        format!("[f.result() for f in admin.delete_topics(['{topic}'], operation_timeout=30).values()]");
+    administrar(motor, &lineas);
+}
+
 /// Cuántos mensajes le faltan a un grupo, desde lo confirmado: los que leerá la próxima vez.
 pub fn faltan(motor: &Motor, topic: &str, grupo: &str) -> u64 {
     let lineas = format!(

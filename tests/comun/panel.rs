@@ -10,24 +10,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::comun::{EnMarcha, PACIENCIA};
-
-/// Un programa de los nuestros, en una carpeta y sin nada configurado desde fuera.
-pub fn programa(ruta: &str, carpeta: &Path, argumentos: &[&str]) -> Command {
-    let mut orden = Command::new(ruta);
-    orden.current_dir(carpeta).args(argumentos).stdin(Stdio::null());
-    for (variable, _) in std::env::vars_os() {
-        let nombre = variable.to_string_lossy();
-        if ["INFLUXDB_", "MONGODB_", "KAFKA_", "IP_LOCAL"].iter().any(|p| nombre.starts_with(p)) {
-            orden.env_remove(&variable);
-        }
-    }
-    orden
-}
+use super::comun::{EnMarcha, PACIENCIA, ejecutable};
 
 /// Lo lanza y espera a que acabe bien.
 pub fn correr(ruta: &str, carpeta: &Path, argumentos: &[&str]) {
-    let salida = programa(ruta, carpeta, argumentos).output().unwrap();
+    let salida = ejecutable(ruta, carpeta, argumentos).output().unwrap();
     assert!(salida.status.success(), "{}", String::from_utf8_lossy(&salida.stderr));
 }
 
@@ -41,7 +28,7 @@ pub struct Panel {
 impl Panel {
     pub fn lanzar(carpeta: &Path) -> Self {
         let ruta = env!("CARGO_BIN_EXE_panel_metricas");
-        Panel::esperar(&mut programa(ruta, carpeta, &["--puerto", "0"]))
+        Panel::esperar(&mut ejecutable(ruta, carpeta, &["--puerto", "0"]))
     }
 
     /// Lanza esta orden y espera a que diga dónde está la página.

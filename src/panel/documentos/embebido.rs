@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::{
     Crudo, Descartado, Documentos, KPIS, Lectura, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA, MAX_LETRAS,
@@ -17,6 +15,7 @@ use super::{
 };
 use crate::almacen::{self, CRUDOS, DESCARTADOS};
 use crate::embebido;
+use crate::panel::instante;
 
 /// Lo que se espera si otro programa tiene el fichero ocupado.
 const ESPERA: Duration = Duration::from_millis(500);
@@ -153,8 +152,7 @@ fn nuevos(
 }
 
 fn milis(valor: &Value) -> Option<i64> {
-    let fecha = OffsetDateTime::parse(valor.as_str()?, &Rfc3339).ok()?;
-    i64::try_from(fecha.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+    instante::leer(valor.as_str()?)
 }
 
 fn crudo(documento: &Value) -> Option<Crudo> {

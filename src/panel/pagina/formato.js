@@ -55,7 +55,7 @@ export function hace(milis) {
 
 /** El texto, cortado si es larguísimo. */
 export function recortar(texto, letras) {
-  const todas = Array.from(String(texto ?? ""));
+  const todas = Array.from(String(texto ?? "").slice(0, 2 * letras + 2)); // una letra ocupa hasta dos
   return todas.length > letras ? todas.slice(0, letras - 1).join("") + "…" : todas.join("");
 }
 

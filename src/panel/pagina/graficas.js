@@ -128,7 +128,7 @@ function opciones({ ancho, alto, escala, colores, tipo, limites, sincronia, alMo
         // Con segundos, una marca ocupa más.
         space: (u, i, min, max, sitio) => (max - min <= 600_000 && sitio > 500 * escala ? 84 : 50) * escala,
         values: (u, marcas, i, espacio, separacion) => marcas.map((t) => marca(t, separacion)) },
-      { ...eje, size: (tipo.porcentaje ? 52 : 44) * escala, gap: 6 * escala, space: 30 * escala,
+      { ...eje, size: (tipo.porcentaje ? 52 : 44) * escala, gap: 6 * escala, space: 26 * escala,
         incrs: tipo.porcentaje ? [25, 50] : tipo.entero ? ENTEROS : undefined,
         values: (u, marcas) => marcas.map((v) => cifras(v) + (tipo.porcentaje ? " %" : "")) },
     ],
@@ -226,6 +226,7 @@ export class Grafica {
 
   // Lo que hay bajo el cursor y, si no está sobre la gráfica, los extremos.
   leer(indice) {
+    if (this.ultimo === undefined) return; // aún no ha llegado nada
     const [t, min, max, media] = this.datos;
     let texto = "Sin datos";
     if (indice !== null && indice !== undefined && t[indice] !== undefined) {

@@ -28,15 +28,11 @@ function leerDireccion() {
   return [pedida, suyos];
 }
 
-/** Los parámetros, en forma de consulta; los que valen lo de siempre no se escriben. */
-function consulta() {
-  const distintos = Object.entries(parametros).filter(([clave, valor]) => valor !== PARAMETROS[nombre][clave]);
-  return new URLSearchParams(distintos);
-}
-
 /** Deja la vista en la dirección, para que «atrás» vuelva y el enlace se pueda mandar. */
 function escribirDireccion(modo) {
-  const direccion = `?${new URLSearchParams([["vista", nombre], ...consulta()])}`;
+  // Lo que vale lo de siempre no se escribe.
+  const distintos = Object.entries(parametros).filter(([clave, valor]) => valor !== PARAMETROS[nombre][clave]);
+  const direccion = `?${new URLSearchParams([["vista", nombre], ...distintos])}`;
   if (direccion === location.search) return;
   history[modo === "sin historia" ? "replaceState" : "pushState"](null, "", direccion);
 }
@@ -54,6 +50,7 @@ function ver(pedida, suyos) {
     por(pestana.getAttribute("aria-controls")).hidden = !suya;
     if (suya) document.title = `${pestana.textContent} · Panel de métricas`;
   }
+  por(nombre).classList.add("esperando"); // hasta que lleguen sus datos
   ponerAviso(avisoDeLaVista(), null);
   vista = VISTAS[nombre](por(nombre), parametros, (nuevos, modo) => {
     Object.assign(parametros, nuevos);
@@ -141,7 +138,7 @@ async function preguntar() {
   const inicio = performance.now();
   let datos = null;
   try {
-    const respuesta = await fetch(`api/${nombre}?${consulta()}`, { signal: turno.signal, cache: "no-store" });
+    const respuesta = await fetch(`api/${nombre}?${new URLSearchParams(parametros)}`, { signal: turno.signal, cache: "no-store" });
     datos = await respuesta.json();
   } catch {
     // Sin contestación, o no es del panel.
@@ -168,6 +165,7 @@ document.addEventListener("visibilitychange", () => {
 
 function pintar(datos) {
   const vacia = vista.pintar(datos);
+  por(nombre).classList.remove("esperando");
   por(nombre).classList.toggle("sin-datos", vacia);
   ponerAviso(avisoDeLaVista(), datos.aviso);
   estado(datos.aviso?.nivel === "error" ? "Sin datos nuevos" : "En directo");

@@ -6,7 +6,7 @@
 import { Grafica, actualizarMiniatura, atributo, copia, miniatura, nuevo, pngDeServidor, poner, tabla } from "./graficas.js";
 import { NADA, conDecimal, conDosDecimales, csv, descargar, entre, hace, hora, instante, nombreDeFichero, recortar, sinDecimales } from "./formato.js";
 
-const TITULO = 200; // letras de un texto ajeno en un «title»
+const LETRAS = 200; // de un texto ajeno, las que se enseñan
 const FILAS_DE_MENSAJES = 20;
 
 const PERIODOS = { "5m": "5 min", "1h": "1 h", "24h": "24 h", "7d": "7 días" };
@@ -45,9 +45,9 @@ function ponerRangos(raiz, vista, cambiar) {
 
 /** Un texto que viene de los mensajes, en un elemento: si no cabe, CSS lo corta y el «title» lo enseña. */
 function ponerAjeno(elemento, texto) {
-  const entero = texto === "" ? "(vacío)" : String(texto ?? NADA);
-  poner(elemento, entero);
-  atributo(elemento, "title", recortar(entero, TITULO));
+  const cabe = texto === "" ? "(vacío)" : recortar(texto ?? NADA, LETRAS);
+  poner(elemento, cabe);
+  atributo(elemento, "title", cabe);
 }
 
 /** Una partición o un offset: son números, pero no cantidades. */

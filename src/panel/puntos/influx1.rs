@@ -1,11 +1,11 @@
 //! Los puntos de un InfluxDB 1.x, con InfluxQL. El servidor reduce: aquí solo llegan los cubos.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use serde_json::Value;
 
-use super::{CADA_HOSTS, CAMPOS, DE_HOSTS, MAX_HOSTS, MEDIDA, Punto, Puntos, Seguida, cabe, poner};
+use super::influx::Lector;
+use super::{CAMPOS, DE_HOSTS, MAX_HOSTS, MEDIDA, Punto, Seguida, cabe};
 use crate::influx::consulta::ClienteConsulta;
 use crate::influx::http::Acceso;
 use crate::panel::serie::{Cubo, Serie};
@@ -17,8 +17,6 @@ const NO_SABE: &str = "no se puede leer con InfluxQL de este servidor: revisa IN
 pub struct Influx1 {
     cliente: ClienteConsulta,
     database: String,
-    hosts: BTreeMap<String, i64>,
-    hosts_leidos: Option<Instant>,
 }
 
 impl Influx1 {
@@ -30,7 +28,7 @@ impl Influx1 {
         let database = database.to_owned();
         let acceso = Acceso::V1 { database: database.clone(), credenciales: credenciales.cloned() };
         let cliente = ClienteConsulta::new(url, acceso)?;
-        Ok(Influx1 { cliente, database, hosts: BTreeMap::new(), hosts_leidos: None })
+        Ok(Influx1 { cliente, database })
     }
 
     /// Las series que da cada una de las consultas, que van separadas por `;`.
@@ -50,6 +48,12 @@ impl Influx1 {
                 None => Ok(resultado.get("series").and_then(Value::as_array).cloned().unwrap_or_default()),
             });
         series.collect()
+    }
+}
+
+impl Lector for Influx1 {
+    fn motor(&self) -> (&'static str, String) {
+        ("InfluxDB 1.x", format!("{}, base de datos {}", self.cliente.url, self.database))
     }
 
     fn leer_hosts(&self, ahora: i64) -> Result<BTreeMap<String, i64>, String> {
@@ -101,23 +105,6 @@ impl Influx1 {
             seguida.ultimo = Some(Punto { t, valores: [cpu.as_f64(), ram.as_f64(), disco.as_f64()] });
         }
         Ok(parte)
-    }
-}
-
-impl Puntos for Influx1 {
-    fn motor(&self) -> (&'static str, String) {
-        ("InfluxDB 1.x", format!("{}, base de datos {}", self.cliente.url, self.database))
-    }
-
-    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, i64>, String> {
-        if self.hosts_leidos.is_none_or(|t| t.elapsed() > CADA_HOSTS) {
-            self.hosts = self.leer_hosts(ahora)?;
-            self.hosts_leidos = Some(Instant::now());
-        }
-        for seguida in series {
-            poner(seguida, |seguida, desde| self.leer_serie(seguida, desde, ahora))?;
-        }
-        Ok(self.hosts.clone())
     }
 }
 

@@ -1,14 +1,12 @@
 //! Los puntos de un InfluxDB 2, con Flux. El servidor reduce: aquí solo llegan los cubos.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-use super::{CADA_HOSTS, CAMPOS, DE_HOSTS, MAX_HOSTS, MEDIDA, Punto, Puntos, Seguida, cabe, csv, poner};
+use super::influx::Lector;
+use super::{CAMPOS, DE_HOSTS, MAX_HOSTS, MEDIDA, Punto, Seguida, cabe, csv};
 use crate::influx::consulta::ClienteConsulta;
 use crate::influx::http::Acceso;
+use crate::panel::instante;
 use crate::panel::serie::{Cubo, Serie};
 
 const NO_SABE: &str = "no se puede leer con Flux de este servidor: el panel lee InfluxDB 2, InfluxDB 1.x \
@@ -18,8 +16,6 @@ const NO_SABE: &str = "no se puede leer con Flux de este servidor: el panel lee 
 pub struct Influx2 {
     cliente: ClienteConsulta,
     bucket: String,
-    hosts: BTreeMap<String, i64>,
-    hosts_leidos: Option<Instant>,
 }
 
 impl Influx2 {
@@ -30,12 +26,18 @@ impl Influx2 {
     pub fn new(url: &str, token: &str, org: &str, bucket: &str) -> Result<Self, String> {
         let [token, org, bucket] = [token, org, bucket].map(str::to_owned);
         let cliente = ClienteConsulta::new(url, Acceso::V2 { token, org, bucket: bucket.clone() })?;
-        Ok(Influx2 { cliente, bucket, hosts: BTreeMap::new(), hosts_leidos: None })
+        Ok(Influx2 { cliente, bucket })
     }
 
     fn filas(&self, flux: &str) -> Result<Vec<csv::Fila>, String> {
         let texto = self.cliente.consultar(flux).map_err(|c| self.cliente.frase(&c, NO_SABE))?;
         csv::filas(&texto).map_err(|palabras| format!("InfluxDB no acaba la consulta ({palabras})"))
+    }
+}
+
+impl Lector for Influx2 {
+    fn motor(&self) -> (&'static str, String) {
+        ("InfluxDB 2", format!("{}, bucket {}", self.cliente.url, self.bucket))
     }
 
     /// El último punto de cada host en un día: InfluxDB lo sabe sin recorrerlos.
@@ -46,8 +48,8 @@ impl Influx2 {
              |> keep(columns: [\"_time\", \"host_id\"]) |> group() \
              |> sort(columns: [\"_time\"], desc: true) |> limit(n: {MAX_HOSTS})",
             texto(&self.bucket),
-            instante(ahora - DE_HOSTS),
-            instante(ahora + DE_HOSTS),
+            de_flux(ahora - DE_HOSTS),
+            de_flux(ahora + DE_HOSTS),
             texto(MEDIDA),
             texto(CAMPOS[0]),
         );
@@ -76,8 +78,8 @@ impl Influx2 {
              |> filter(fn: (r) => r._measurement == {} and r.host_id == {} and ({campos}))\n\
              {}{}{}datos |> last() |> keep(columns: [\"_time\", \"_field\", \"_value\"]) |> yield(name: \"last\")\n",
             texto(&self.bucket),
-            instante(desde),
-            instante(ahora + DE_HOSTS),
+            de_flux(desde),
+            de_flux(ahora + DE_HOSTS),
             texto(MEDIDA),
             texto(&seguida.host),
             reducir("min"),
@@ -126,23 +128,6 @@ fn anotar_ultimo(ultimo: &mut Option<Punto>, t: i64, campo: usize, valor: f64) {
     *ultimo = Some(punto);
 }
 
-impl Puntos for Influx2 {
-    fn motor(&self) -> (&'static str, String) {
-        ("InfluxDB 2", format!("{}, bucket {}", self.cliente.url, self.bucket))
-    }
-
-    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, i64>, String> {
-        if self.hosts_leidos.is_none_or(|t| t.elapsed() > CADA_HOSTS) {
-            self.hosts = self.leer_hosts(ahora)?;
-            self.hosts_leidos = Some(Instant::now());
-        }
-        for seguida in series {
-            poner(seguida, |seguida, desde| self.leer_serie(seguida, desde, ahora))?;
-        }
-        Ok(self.hosts.clone())
-    }
-}
-
 /// Un texto de Flux. Con `${` empezaría una expresión.
 fn texto(texto: &str) -> String {
     let escapado = texto.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\${");
@@ -150,13 +135,12 @@ fn texto(texto: &str) -> String {
 }
 
 /// Un instante de Flux.
-fn instante(milis: i64) -> String {
+fn de_flux(milis: i64) -> String {
     format!("time(v: {})", milis.saturating_mul(1_000_000))
 }
 
 fn milis(fila: &csv::Fila) -> Option<i64> {
-    let fecha = OffsetDateTime::parse(fila.get("_time")?, &Rfc3339).ok()?;
-    i64::try_from(fecha.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+    instante::leer(fila.get("_time")?)
 }
 
 #[cfg(test)]
