@@ -13,13 +13,6 @@ const PLAZO_CONEXION: Duration = Duration::from_secs(3);
 /// Lo que se espera a que un topic recién pedido esté listo.
 pub const PLAZO_TOPIC: Duration = Duration::from_secs(10);
 
-/// El topic no ha llegado a estar listo.
-pub fn sin_topic(broker: &str, topic: &str) -> ErrorBroker {
-    ErrorBroker::Pasajero(format!(
-        "{broker} no tiene listo el topic «{topic}»: si no se crea solo, créalo con kafka-topics.sh --create"
-    ))
-}
-
 /// El primer broker de la lista que acepta una conexión.
 pub fn primero_que_responde(brokers: &[String]) -> Result<(String, SocketAddr), ErrorBroker> {
     let limite = PLAZO_CONEXION / u32::try_from(brokers.len()).unwrap_or(u32::MAX).max(1);

@@ -8,6 +8,8 @@ mod direcciones;
 #[cfg(feature = "embebido")]
 pub mod embebido;
 pub mod envios;
+mod frases;
+mod historia;
 pub mod kafka;
 #[cfg(feature = "librdkafka")]
 pub mod librdkafka;

@@ -220,16 +220,21 @@ fn opcional(valores: &Valores, nombre: &str, minimo: u64) -> Result<Option<u64>,
 const DE_LIBRDKAFKA: [&str; 5] =
     ["security-protocol", "sasl-mechanism", "sasl-username", "sasl-password", "ssl-ca-location"];
 
-/// Propiedades de las que depende que no se pierda ni se repita nada, o que ya tienen su opción.
-const NUESTRAS: [&str; 8] = [
+/// Propiedades de las que depende que no se pierda ni se repita nada, o que ya tienen su opción; con sus
+/// otros nombres.
+const NUESTRAS: [&str; 12] = [
     "bootstrap.servers",
+    "metadata.broker.list",
     "group.id",
     "enable.auto.commit",
+    "enable.auto.offset.store",
     "auto.offset.reset",
     "acks",
+    "request.required.acks",
     "enable.idempotence",
+    "transactional.id",
     "message.timeout.ms",
-    "enable.auto.offset.store",
+    "delivery.timeout.ms",
 ];
 
 /// Lo que se le pide a librdkafka.

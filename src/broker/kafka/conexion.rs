@@ -10,10 +10,11 @@ use kafka::error::Error;
 
 use super::errores::{es_corte, falta_topic, traducir};
 use crate::broker::ErrorBroker;
-use crate::broker::direcciones::{PLAZO_TOPIC, primero_que_responde, probar_anunciadas, sin_topic};
+use crate::broker::direcciones::{PLAZO_TOPIC, primero_que_responde, probar_anunciadas};
+use crate::broker::frases::sin_topic;
 
 /// Lo que se espera entre dos preguntas seguidas al broker.
-pub const PAUSA: Duration = Duration::from_millis(100);
+const PAUSA: Duration = Duration::from_millis(100);
 
 /// Un cliente con el topic listo, el broker al que se ha conectado y dónde acaba cada partición.
 pub struct Conexion {

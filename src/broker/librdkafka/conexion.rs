@@ -9,7 +9,8 @@ use rdkafka::metadata::Metadata;
 
 use super::errores::{Problemas, no_contesta};
 use crate::broker::ErrorBroker;
-use crate::broker::direcciones::{PLAZO_TOPIC, primero_que_responde, probar_anunciadas, sin_topic};
+use crate::broker::direcciones::{PLAZO_TOPIC, primero_que_responde, probar_anunciadas};
+use crate::broker::frases::sin_topic;
 use crate::config::tuberia::Propiedades;
 
 /// Lo que se espera a que el broker dé sus metadatos.

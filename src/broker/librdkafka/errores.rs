@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::broker::ErrorBroker;
+use crate::broker::{ErrorBroker, frases};
 
 /// Lo que librdkafka cuenta que va mal.
 #[derive(Default)]
@@ -103,34 +103,31 @@ pub fn traducir(codigo: RDKafkaErrorCode, palabras: &str, broker: &str) -> Error
         C::Authentication if palabras.contains("mechanism handshake failed") => Definitivo(format!(
             "{broker} no pide contraseña en ese puerto: revisa el puerto y KAFKA_SECURITY_PROTOCOL"
         )),
-        C::Authentication => Definitivo(format!(
+        C::Authentication | C::SaslAuthenticationFailed => Definitivo(format!(
             "{broker} no acepta ese usuario o esa contraseña: revisa KAFKA_SASL_USERNAME y KAFKA_SASL_PASSWORD"
         )),
         C::BrokerTransportFailure | C::AllBrokersDown | C::OperationTimedOut | C::Resolve => {
             Pasajero(format!("Kafka, en {broker}, no responde{}", parentesis(palabras)))
         }
-        C::MessageSizeTooLarge => Definitivo(format!(
-            "{broker} no admite mensajes tan grandes: sube message.max.bytes o envíalos más pequeños"
-        )),
-        C::InvalidTopic => Definitivo(format!("{broker} no admite ese nombre de topic")),
-        C::InvalidGroupId => Definitivo(format!("{broker} no admite ese grupo: revisa --group-id")),
-        C::TopicAuthorizationFailed
-        | C::GroupAuthorizationFailed
-        | C::ClusterAuthorizationFailed
-        | C::SaslAuthenticationFailed => {
-            Definitivo(format!("{broker} no te da permiso para usar ese topic o ese grupo ({codigo})"))
+        C::MessageSizeTooLarge => frases::mensaje_grande(broker),
+        C::InvalidTopic => frases::topic_invalido(broker),
+        C::InvalidGroupId => frases::grupo_invalido(broker),
+        C::TopicAuthorizationFailed | C::GroupAuthorizationFailed | C::ClusterAuthorizationFailed => {
+            frases::sin_permiso(broker, codigo)
         }
         C::RebalanceInProgress | C::IllegalGeneration | C::UnknownMemberId | C::AssignmentLost => {
             Pasajero("Kafka está repartiendo otra vez las particiones del grupo".to_owned())
         }
+        C::FencedInstanceId => Definitivo(
+            "Kafka ha echado a este consumidor del grupo: si usas group.instance.id, cada uno necesita el suyo"
+                .to_owned(),
+        ),
         C::PollExceeded => Pasajero(
             "este consumidor ha pasado demasiado tiempo sin pedir mensajes, y Kafka ha dado sus particiones a otros"
                 .to_owned(),
         ),
-        C::CoordinatorNotAvailable => Pasajero(format!(
-            "{broker} no tiene dónde guardar lo confirmado: con un solo broker hace falta KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR=1"
-        )),
-        _ => Pasajero(format!("{broker} no puede atender ahora a este topic ({codigo})")),
+        C::CoordinatorNotAvailable => frases::sin_coordinador(broker),
+        _ => frases::no_puede(broker, codigo),
     }
 }
 

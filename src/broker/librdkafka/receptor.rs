@@ -1,9 +1,8 @@
 //! Recibir mensajes de Kafka en nombre de un grupo, que se reparte las particiones.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
@@ -14,7 +13,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionLi
 
 use super::conexion::{configuracion, esperar_topic, quien_responde};
 use super::errores::{Problemas, pasajero, sin_cliente, sin_respuesta, traducir};
-use crate::avisos::{Avisos, Nivel, contar};
+use crate::avisos::{Avisos, Nivel};
+use crate::broker::historia::{Historia, avisar_borrados};
 use crate::broker::{ErrorBroker, Receptor, Registro};
 use crate::config::tuberia::Propiedades;
 
@@ -24,8 +24,8 @@ const PLAZO: Duration = Duration::from_secs(3);
 /// Cada cuánto se comprueba, como poco, que el grupo sigue por donde iba.
 const COMPROBAR: Duration = Duration::from_secs(1);
 
-/// Bytes que se dan juntos, más o menos.
-const BYTES_POR_LECTURA: usize = 2 * 1024 * 1024;
+/// Bytes que se dan juntos, más o menos: unos dos mil mensajes. Más juntos no se guardan antes.
+const BYTES_POR_LECTURA: usize = 512 * 1024;
 
 /// Se pueden cambiar con `--kafka-config`.
 const INICIALES: &[(&str, &str)] = &[
@@ -50,10 +50,8 @@ pub struct ReceptorLibrdkafka {
     avisos: Option<Avisos>,
     sesion: Option<Sesion>,
     reiniciadas: BTreeSet<i32>,
-    /// Hasta dónde ha llegado, por partición, aunque ya sea de otro.
-    visto: HashMap<i32, i64>,
-    /// Lo último que ha confirmado, por partición.
-    confirmado: HashMap<i32, i64>,
+    /// Lo leído y lo confirmado, también de particiones que ya son de otro.
+    historia: Historia,
 }
 
 struct Sesion {
@@ -107,8 +105,7 @@ impl ReceptorLibrdkafka {
             avisos: None,
             sesion: None,
             reiniciadas: BTreeSet::new(),
-            visto: HashMap::new(),
-            confirmado: HashMap::new(),
+            historia: Historia::new(grupo),
         }
     }
 
@@ -201,7 +198,11 @@ impl ReceptorLibrdkafka {
     /// Vuelve a lo último confirmado en todas las particiones.
     fn volver(&mut self, sesion: &mut Sesion) -> Result<(), ErrorBroker> {
         // Lo que ya había traído librdkafka sobra; así se sabe también si entretanto ha habido reparto.
-        while sesion.consumidor.poll(Duration::ZERO).is_some() {}
+        while let Some(leido) = sesion.consumidor.poll(Duration::ZERO) {
+            if let Some(error) = leido.err().and_then(|e| grave(&e, sesion)) {
+                return Err(error);
+            }
+        }
         let movidas = sesion.consumidor.context().reparto().take().unwrap_or_default();
         self.repartir(sesion, &movidas)?;
         let resto = sesion.siguientes.keys().copied().filter(|id| !movidas.contains(id)).collect();
@@ -219,14 +220,12 @@ impl ReceptorLibrdkafka {
         let Registro { particion, offset, .. } = registro;
         let siguiente = siguientes.entry(*particion).or_insert(*offset);
         if offset < siguiente {
-            return Err(ErrorBroker::otra_historia(&format!(
-                "el grupo «{}» iba por el mensaje {siguiente} de la partición {particion} y llega el {offset}",
-                self.grupo
-            )));
+            let detalle =
+                format!("iba por el mensaje {siguiente} de la partición {particion} y llega el {offset}");
+            return Err(self.historia.otra(&detalle));
         }
         *siguiente = offset + 1;
-        let visto = self.visto.entry(*particion).or_default();
-        *visto = (*visto).max(offset + 1);
+        self.historia.anotar_leido(registro);
         Ok(())
     }
 
@@ -264,8 +263,9 @@ impl ReceptorLibrdkafka {
         let mut destino = TopicPartitionList::new();
         for (id, confirmado) in confirmados {
             let limites = || consumidor.fetch_watermarks(&self.topic, id, PLAZO).map_err(|e| traducir(&e));
-            let principio = self.comprobar_historia(id, confirmado, limites)?;
-            self.confirmado.extend(confirmado.map(|offset| (id, offset)));
+            let (principio, fin) = limites()?;
+            self.historia.comprobar(id, confirmado, fin, || Ok(limites()?.1))?;
+            self.historia.anotar_confirmado(confirmado.map(|offset| (id, offset)));
             let siguiente = confirmado.unwrap_or(principio);
             saltados += (principio - siguiente).max(0);
             let siguiente = siguiente.max(principio);
@@ -280,11 +280,7 @@ impl ReceptorLibrdkafka {
                 particion.error().map_err(|e| traducir(&e))?;
             }
         }
-        if let (Some(avisos), 1..) = (&self.avisos, saltados) {
-            let mensajes = contar(saltados.unsigned_abs(), "mensaje", "mensajes");
-            let frase = format!("Kafka ha borrado {mensajes} sin leer: ha pasado su plazo de retención.");
-            avisos(Nivel::Error, &frase);
-        }
+        avisar_borrados(self.avisos.as_ref(), saltados);
         Ok(())
     }
 
@@ -310,54 +306,19 @@ impl ReceptorLibrdkafka {
     /// Comprueba que el grupo sigue por donde lo ha dejado este receptor. A un topic borrado y creado
     /// otra vez, librdkafka le sigue pidiendo los mensajes como si nada.
     fn comprobar_confirmado(&self, sesion: &mut Sesion) -> Result<(), ErrorBroker> {
-        let ids: BTreeSet<_> =
-            sesion.siguientes.keys().filter(|id| self.confirmado.contains_key(id)).copied().collect();
+        let con_confirmado = |id: &i32| self.historia.confirmado(*id).is_some();
+        let ids: BTreeSet<_> = sesion.siguientes.keys().copied().filter(con_confirmado).collect();
         sesion.comprobado = Instant::now();
         if ids.is_empty() {
             return Ok(());
         }
         for (id, confirmado) in self.confirmados(sesion, &ids)? {
-            if confirmado.is_none() {
-                return Err(self.sin_lo_confirmado());
-            }
-            if confirmado != self.confirmado.get(&id).copied() {
+            self.historia.comprobar_confirmado(id, confirmado)?;
+            if confirmado != self.historia.confirmado(id) {
                 return Err(de_otro(id));
             }
         }
         Ok(())
-    }
-
-    /// Al borrar un topic, Kafka borra también lo que tenían confirmado sus grupos.
-    fn sin_lo_confirmado(&self) -> ErrorBroker {
-        ErrorBroker::otra_historia(&format!("Kafka ya no tiene lo que confirmó el grupo «{}»", self.grupo))
-    }
-
-    /// Comprueba que el topic sigue siendo el que se leía. Da el principio de la partición.
-    fn comprobar_historia(
-        &self,
-        id: i32,
-        confirmado: Option<i64>,
-        limites: impl Fn() -> Result<(i64, i64), ErrorBroker>,
-    ) -> Result<i64, ErrorBroker> {
-        if confirmado.is_none() && self.confirmado.contains_key(&id) {
-            return Err(self.sin_lo_confirmado());
-        }
-        let leido = confirmado.max(self.visto.get(&id).copied()).unwrap_or(0);
-        // Un broker que acaba de arrancar puede decir un final antiguo durante un instante.
-        let fin = Instant::now() + Duration::from_secs(1);
-        loop {
-            let (principio, final_) = limites()?;
-            if leido <= final_ {
-                return Ok(principio);
-            }
-            if Instant::now() >= fin {
-                return Err(ErrorBroker::otra_historia(&format!(
-                    "el grupo «{}» va por el mensaje {leido} de la partición {id} y ahora solo hay {final_}",
-                    self.grupo
-                )));
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
     }
 }
 
@@ -379,7 +340,9 @@ fn grave(error: &KafkaError, sesion: &Sesion) -> Option<ErrorBroker> {
         KafkaError::MessageConsumption(C::AllBrokersDown | C::Authentication | C::SSL) => {
             Some(pasajero(sesion.consumidor.context().problemas.tomar(&sesion.broker)?))
         }
-        KafkaError::MessageConsumption(codigo) => Some(traducir(*codigo, "", &sesion.broker)),
+        KafkaError::PartitionEOF(_) => None, // con enable.partition.eof
+        // De lo que no se recupera en un consumidor, la única causa es esta.
+        KafkaError::MessageConsumptionFatal(_) => Some(traducir(C::FencedInstanceId, "", &sesion.broker)),
         otro => Some(sin_respuesta(otro, &sesion.broker)),
     }
 }
@@ -409,7 +372,7 @@ impl Receptor for ReceptorLibrdkafka {
                 .consumidor
                 .commit(&lista, CommitMode::Sync)
                 .map_err(|e| sin_respuesta(&e, &sesion.broker))?;
-            receptor.confirmado.extend(siguientes.iter().copied());
+            receptor.historia.anotar_confirmado(siguientes.iter().copied());
             Ok(())
         })
     }
