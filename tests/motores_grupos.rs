@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 mod comun;
@@ -12,7 +11,10 @@ mod comun;
 mod motores;
 
 use comun::{EnMarcha, programa};
-use motores::{Motor, administrar, comprobar_ventanas, con, crear_topic, documentos, repositorio, segun};
+use motores::{
+    Motor, administrar, comprobar_ventanas, con, crear_topic, documentos, esperar, guardados, repositorio,
+    segun,
+};
 use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
 use practicas_iabd06::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro, TOPIC};
@@ -21,19 +23,6 @@ use practicas_iabd06::config::tuberia::Propiedades;
 const PACIENCIA: Duration = Duration::from_secs(90);
 const ESPERA: Duration = Duration::from_millis(200);
 const GRUPO: &str = "consumidor_metrics_iabd06";
-
-/// Espera a que `hecho` lo sea. Si pasa mucho sin que nada cambie, dice cómo está.
-fn esperar<T: std::fmt::Debug + PartialEq>(mut estado: impl FnMut() -> T, hecho: impl Fn(&T) -> bool) {
-    let (mut antes, mut quieto) = (estado(), Instant::now());
-    while !hecho(&antes) {
-        assert!(quieto.elapsed() < PACIENCIA, "{antes:?}");
-        thread::sleep(Duration::from_millis(200));
-        let ahora = estado();
-        if ahora != antes {
-            (antes, quieto) = (ahora, Instant::now());
-        }
-    }
-}
 
 /// El `LAG` y el consumidor de cada partición, como los ve la herramienta de Kafka.
 fn describir(kafka: &Motor) -> Vec<(Option<u64>, String)> {
@@ -70,7 +59,7 @@ fn una_particion_que_se_va_con_su_ventana_abierta_y_vuelve_da_las_ventanas_exact
     };
     producir("1"); // 50 mensajes en cuatro particiones: todas quedan a medias
     let queda = consumidor();
-    esperar(|| documentos_guardados(&mongo, CRUDOS), |n| *n == 50);
+    esperar(|| guardados(&mongo, CRUDOS), |n| *n == 50);
     let mut otro = consumidor();
     esperar(|| duenos(&kafka), |n| *n == 2);
     otro.senal("-INT");
@@ -79,7 +68,7 @@ fn una_particion_que_se_va_con_su_ventana_abierta_y_vuelve_da_las_ventanas_exact
     producir("9");
     let kpis: usize = (0..4).map(|p| en_particion(&kafka, p) / 20).sum();
     esperar(
-        || [CRUDOS, KPIS].map(|coleccion| documentos_guardados(&mongo, coleccion)),
+        || [CRUDOS, KPIS].map(|coleccion| guardados(&mongo, coleccion)),
         |guardados| guardados[0] == 500 && guardados[1] >= kpis,
     );
     drop(queda);
@@ -101,7 +90,7 @@ fn tres_consumidores_se_reparten_el_topic_y_uno_muere_otro_se_va_y_otro_llega() 
     let (kafka, mongo) = (Motor::arrancar("kafka4"), Motor::arrancar("mongo"));
     let carpeta = tempfile::tempdir().unwrap();
     crear_topic(&kafka, TOPIC, 4);
-    let crudos = || documentos_guardados(&mongo, CRUDOS);
+    let crudos = || guardados(&mongo, CRUDOS);
 
     let pausa = segun("25ms", "10ms");
     let producir =
@@ -123,7 +112,7 @@ fn tres_consumidores_se_reparten_el_topic_y_uno_muere_otro_se_va_y_otro_llega() 
     assert!(productor.0.wait().unwrap().success());
 
     // Al acabar, cada partición la tiene uno de los dos, y sin confirmar queda la ventana abierta.
-    esperar(|| (crudos(), documentos_guardados(&mongo, DESCARTADOS)), |(c, d)| c + d >= total);
+    esperar(|| (crudos(), guardados(&mongo, DESCARTADOS)), |(c, d)| c + d >= total);
     esperar(
         || describir(&kafka),
         |filas| filas.len() == 4 && filas.iter().all(|(lag, _)| lag.is_some_and(|l| l < 20)),
@@ -135,13 +124,6 @@ fn tres_consumidores_se_reparten_el_topic_y_uno_muere_otro_se_va_y_otro_llega() 
     let (guardados, kpis) = comprobar_ventanas(&mongo, "iabd06");
     assert_eq!(guardados, total, "ni se pierde ni se repite ninguno");
     println!("{total} mensajes, tres consumidores, {kpis} KPIs");
-}
-
-/// Cuántos hay, sin traerlos.
-fn documentos_guardados(mongo: &Motor, coleccion: &str) -> usize {
-    let cliente = mongodb::sync::Client::with_uri_str(&mongo.entorno["MONGODB_URI"]).unwrap();
-    let coleccion = cliente.database("iabd06").collection::<mongodb::bson::Document>(coleccion);
-    usize::try_from(coleccion.count_documents(mongodb::bson::Document::new()).run().unwrap()).unwrap()
 }
 
 fn direccion(motor: &Motor) -> Vec<String> {
@@ -249,83 +231,4 @@ fn las_claves_van_a_la_particion_que_les_da_java() {
          print([(murmur2(f'servidor{n}'.encode()) & 0x7fffffff) % 7 for n in range(50)])",
     );
     assert_eq!(format!("{nuestras:?}"), suyas);
-}
-
-#[test]
-fn el_broker_muere_y_vuelve_sin_que_se_pierda_ni_se_repita_nada() {
-    for version in ["kafka", "kafka4"] {
-        let mut motor = Motor::arrancar(version);
-        let mut emisor = emisor(&motor, "cae");
-        let mut receptor = receptor(&motor, "cae");
-        emisor.enviar(&mensajes(0..10)).unwrap();
-        assert_eq!(numeros(&recibir(&mut receptor, 10)), (0..10).collect::<Vec<_>>());
-        receptor.confirmar(&[(0, 10)]).unwrap();
-        motor.matar();
-        for error in [
-            emisor.enviar(&mensajes(10..20)).unwrap_err(),
-            emisor.enviar(&mensajes(10..20)).unwrap_err(),
-            receptor.confirmar(&[(0, 10)]).unwrap_err(),
-            receptor.recibir(ESPERA).unwrap_err(),
-            receptor.atraso().unwrap_err(),
-        ] {
-            assert!(matches!(error, ErrorBroker::Pasajero(_)), "{error:?}");
-        }
-        motor.rearrancar();
-        insistir(|| emisor.enviar(&mensajes(10..20)));
-        assert_eq!(numeros(&recibir(&mut receptor, 10)), (10..20).collect::<Vec<_>>());
-        insistir(|| receptor.confirmar(&[(0, 20)]));
-
-        // En marcha y de golpe: el productor es idempotente, así que ni uno de más.
-        let envio = thread::spawn(move || {
-            for n in 20..400 {
-                insistir(|| emisor.enviar(&mensajes(n..n + 1)));
-            }
-        });
-        let fin = Instant::now() + PACIENCIA;
-        let (mut vistos, mut caidas) = (std::collections::BTreeMap::new(), 0);
-        while vistos.len() < 380 {
-            assert!(Instant::now() < fin, "{version}: {}", vistos.len());
-            for r in insistir(|| receptor.recibir(ESPERA)) {
-                vistos.insert(r.offset, numeros(&[r])[0]);
-            }
-            if caidas == 0 && vistos.len() > 50 {
-                caidas = 1;
-                motor.matar();
-                motor.rearrancar();
-            }
-        }
-        envio.join().unwrap();
-        assert_eq!(
-            vistos.into_iter().collect::<Vec<_>>(),
-            (20..400).map(|n| (n as i64, n)).collect::<Vec<_>>()
-        );
-        assert_eq!(caidas, 1);
-    }
-}
-
-#[test]
-fn si_no_se_llega_al_broker_se_dice_por_que() {
-    let de = |broker: &str| {
-        let brokers = vec![broker.to_owned()];
-        let propiedades = Propiedades::default();
-        [
-            EmisorLibrdkafka::new(brokers.clone(), propiedades.clone(), "x")
-                .enviar(&mensajes(0..1))
-                .unwrap_err(),
-            ReceptorLibrdkafka::new(brokers, propiedades, "x", "grupo").recibir(ESPERA).unwrap_err(),
-        ]
-    };
-    for error in de("127.0.0.1:1") {
-        assert!(
-            matches!(&error, ErrorBroker::Pasajero(f) if f.contains("no responde ningún Kafka")),
-            "{error:?}"
-        );
-    }
-    let mut kafka = Motor::arrancar("kafka4");
-    kafka.parar();
-    kafka.rearrancar_con(&["--anunciar", "127.0.0.1:1"]);
-    for error in de(&direccion(&kafka)[0]) {
-        let ErrorBroker::Pasajero(frase) = &error else { panic!("{error:?}") };
-        assert!(frase.contains("manda seguir en 127.0.0.1:1") && frase.contains("IP_LOCAL"), "{frase}");
-    }
 }

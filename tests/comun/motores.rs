@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mongodb::bson::{Bson, Document};
 use mongodb::sync::Client;
@@ -22,8 +24,13 @@ pub struct Motor {
 
 impl Motor {
     pub fn arrancar(nombre: &'static str) -> Self {
+        Motor::arrancar_con(nombre, &[])
+    }
+
+    /// Lo mismo, con opciones de servicios/arrancar.
+    pub fn arrancar_con(nombre: &'static str, opciones: &[&str]) -> Self {
         let mut motor = Motor { nombre, entorno: HashMap::new(), dir: tempfile::tempdir().unwrap() };
-        motor.rearrancar();
+        motor.rearrancar_con(opciones);
         motor
     }
 
@@ -186,6 +193,16 @@ pub fn borrar_topic(motor: &Motor, topic: &str) {
     administrar(motor, &lineas);
 }
 
+/// Cuántos mensajes hay en un topic.
+pub fn en_topic(motor: &Motor, topic: &str) -> usize {
+    let lineas = format!(
+        "c = Consumer({{**BROKER, 'group.id': 'x'}})\n\
+         particiones = [TopicPartition('{topic}', p) for p in c.list_topics('{topic}').topics['{topic}'].partitions]\n\
+         print(sum(c.get_watermark_offsets(p)[1] for p in particiones))"
+    );
+    administrar(motor, &lineas).parse().unwrap()
+}
+
 /// Cuántos mensajes le faltan a un grupo, desde lo confirmado: los que leerá la próxima vez.
 pub fn faltan(motor: &Motor, topic: &str, grupo: &str) -> u64 {
     let lineas = format!(
@@ -215,6 +232,14 @@ pub fn segun<T>(corto: T, largo: T) -> T {
     if std::env::var_os("PRUEBAS_LARGAS").is_some() { largo } else { corto }
 }
 
+/// Los Kafka contra los que se prueba todo: el de las prácticas y, con librdkafka, el 4.
+pub fn kafkas() -> &'static [&'static str] {
+    match cfg!(feature = "librdkafka") {
+        false => &["kafka"],
+        true => segun(&["kafka4"], &["kafka", "kafka4"]),
+    }
+}
+
 /// Una línea de CSV de Flux por fila: columna → valor.
 pub fn filas(csv: &str) -> Vec<HashMap<String, String>> {
     let mut cabecera: Vec<&str> = Vec::new();
@@ -230,6 +255,26 @@ pub fn filas(csv: &str) -> Vec<HashMap<String, String>> {
         }
     }
     filas
+}
+
+/// Cuántos documentos hay en una colección, sin traerlos.
+pub fn guardados(mongo: &Motor, coleccion: &str) -> usize {
+    let cliente = Client::with_uri_str(&mongo.entorno["MONGODB_URI"]).unwrap();
+    let coleccion = cliente.database("iabd06").collection::<Document>(coleccion);
+    usize::try_from(coleccion.count_documents(Document::new()).run().unwrap()).unwrap()
+}
+
+/// Espera a que `hecho` lo sea. Si pasa mucho sin que nada cambie, dice cómo está.
+pub fn esperar<T: std::fmt::Debug + PartialEq>(mut estado: impl FnMut() -> T, hecho: impl Fn(&T) -> bool) {
+    let (mut antes, mut quieto) = (estado(), Instant::now());
+    while !hecho(&antes) {
+        assert!(quieto.elapsed() < Duration::from_secs(90), "{antes:?}");
+        thread::sleep(Duration::from_millis(200));
+        let ahora = estado();
+        if ahora != antes {
+            (antes, quieto) = (ahora, Instant::now());
+        }
+    }
 }
 
 /// Los documentos de una colección, por su `_id`.

@@ -166,7 +166,8 @@ impl ReceptorLibrdkafka {
                     let registro = Registro {
                         particion: mensaje.partition(),
                         offset: mensaje.offset(),
-                        clave: mensaje.key().map(<[u8]>::to_vec),
+                        // La crate kafka no distingue una clave vacía de ninguna: los documentos, iguales.
+                        clave: mensaje.key().filter(|clave| !clave.is_empty()).map(<[u8]>::to_vec),
                         valor: mensaje.payload().unwrap_or_default().to_vec(),
                     };
                     bytes += registro.valor.len() + registro.clave.as_ref().map_or(0, Vec::len);
