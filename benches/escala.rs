@@ -6,7 +6,7 @@
 //! el tiempo de procesador sale de `/proc`. De lo que se repite se da la mediana.
 
 use std::collections::HashMap;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,8 +24,10 @@ use practicas_iabd06::broker::kafka::{EmisorKafka, ReceptorKafka};
 use practicas_iabd06::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
 use practicas_iabd06::broker::{Emisor, PorEnviar, Receptor, TOPIC};
 use practicas_iabd06::config::tuberia::Propiedades;
+use practicas_iabd06::embebido;
 use practicas_iabd06::influx::Point;
 use practicas_iabd06::simulador::Simulador;
+use rusqlite::Connection;
 use time::OffsetDateTime;
 
 const RONDAS: usize = 5;
@@ -93,33 +95,30 @@ fn recibir(receptor: &mut dyn Receptor, cuantos: usize) {
     }
 }
 
-/// Enviar y recibir los mismos mensajes con cada adaptador, en el mismo broker.
-fn adaptadores() {
-    let kafka = Motor::arrancar("kafka");
-    let pids = [std::process::id(), pid(&kafka)];
-    let mut simulador = Simulador::new(segun(50_000, 200_000), Some(1));
+/// Enviar y recibir los mismos mensajes con cada adaptador, en el mismo broker, con su conexión.
+fn adaptadores(kafka: &Motor) {
+    let pids = [std::process::id(), pid(kafka)];
+    let mut simulador = Simulador::new(200_000, Some(1));
     let mensajes: Vec<_> = simulador.ronda(OffsetDateTime::now_utc()).map(|m| PorEnviar::from(&m)).collect();
     let bytes = mensajes.iter().map(|m| m.clave.len() + m.valor.len()).sum::<usize>() / mensajes.len();
     println!("{} mensajes de {bytes} bytes, en tandas de {TANDA}, en una partición", mensajes.len());
     let mut costes: HashMap<_, Vec<Coste>> = HashMap::new();
     for ronda in 0..=RONDAS {
         for nombre in ["crate kafka", "librdkafka"] {
-            let (brokers, topic) = (direccion(&kafka), format!("{}-{ronda}", nombre.replace(' ', "-")));
-            crear_topic(&kafka, &topic, 1);
-            let (mut emisor, mut receptor): (Box<dyn Emisor>, Box<dyn Receptor>) = match nombre {
-                "librdkafka" => (
-                    Box::new(EmisorLibrdkafka::new(brokers.clone(), Propiedades::default(), &topic)),
-                    Box::new(ReceptorLibrdkafka::new(brokers, Propiedades::default(), &topic, "banco")),
-                ),
-                _ => (
-                    Box::new(EmisorKafka::new(brokers.clone(), &topic)),
-                    Box::new(ReceptorKafka::new(brokers, &topic, "banco")),
-                ),
+            let (brokers, topic) = (direccion(kafka), format!("{}-{ronda}", nombre.replace(' ', "-")));
+            crear_topic(kafka, &topic, 1);
+            let de_librdkafka = nombre == "librdkafka";
+            let mut emisor: Box<dyn Emisor> = match de_librdkafka {
+                true => Box::new(EmisorLibrdkafka::new(brokers.clone(), Propiedades::default(), &topic)),
+                false => Box::new(EmisorKafka::new(brokers.clone(), &topic)),
             };
-            // El primero conecta y, en librdkafka, entra en el grupo: eso no se mide.
-            enviar(&mut *emisor, &mensajes[..1]);
-            recibir(&mut *receptor, 1);
             let envio = medir(mensajes.len(), &pids, || enviar(&mut *emisor, &mensajes));
+            drop(emisor);
+            // Se crea después: librdkafka va leyendo por su cuenta desde que entra en el grupo.
+            let mut receptor: Box<dyn Receptor> = match de_librdkafka {
+                true => Box::new(ReceptorLibrdkafka::new(brokers, Propiedades::default(), &topic, "banco")),
+                false => Box::new(ReceptorKafka::new(brokers, &topic, "banco")),
+            };
             let lectura = medir(mensajes.len(), &pids, || recibir(&mut *receptor, mensajes.len()));
             if ronda > 0 {
                 costes.entry(("envía", nombre)).or_default().push(envio);
@@ -154,56 +153,106 @@ fn acabar(mut hijo: Child) -> Duration {
     }
 }
 
-/// El productor entero, y después los consumidores, sobre un topic de cuatro particiones.
+/// El productor entero, con su arranque, en un broker que ya está en caliente.
+fn productor(kafka: &Motor) {
+    let carpeta = tempfile::tempdir().expect("carpeta temporal");
+    crear_topic(kafka, TOPIC, 4);
+    let producir = ["--servidores", "1000", "--rondas", "200", "--sin-pausa", "--silencioso"];
+    let (mut propios, mut costes) = (Vec::new(), Vec::new());
+    for _ in 0..RONDAS {
+        costes.push(medir(200_000, &[pid(kafka)], || {
+            let orden = con(programa("productor", carpeta.path(), &producir), &[kafka]).spawn();
+            propios.push(acabar(orden.expect("el productor")).as_secs_f64() * 1e6 / 200_000.0);
+        }));
+    }
+    println!(
+        "productor: {:.0} mensajes/s; µs de procesador por mensaje: {:.1} en el productor, {:.1} en Kafka",
+        1e6 / mediana(costes.iter().map(|c| c.reloj)),
+        mediana(propios.into_iter()),
+        mediana(costes.iter().map(|c| c.procesador[0]))
+    );
+}
+
+/// 1, 2 y 4 consumidores de un topic de cuatro particiones: con una base de datos para todos, que pone el
+/// tope, y con un SQLite para cada uno.
 fn consumidores() {
     let (kafka, mongo) = (Motor::arrancar("kafka4"), Motor::arrancar("mongo"));
     let cliente = Client::with_uri_str(&mongo.entorno["MONGODB_URI"]).expect("cliente");
     let carpeta = tempfile::tempdir().expect("carpeta temporal");
     crear_topic(&kafka, TOPIC, 4);
-    let mensajes = segun(20_000, 100_000);
-    let rondas = (mensajes / 1_000).to_string();
-    let producir = ["--servidores", "1000", "--rondas", &rondas, "--sin-pausa", "--silencioso"];
-    let mut productor = Duration::ZERO;
-    let coste = medir(mensajes, &[pid(&kafka)], || {
-        let orden = con(programa("productor", carpeta.path(), &producir), &[&kafka]).spawn();
-        productor = acabar(orden.expect("el productor"));
-    });
-    println!(
-        "productor: {:.0} mensajes/s; µs de procesador por mensaje: {:.1} en el productor, {:.1} en Kafka",
-        1e6 / coste.reloj,
-        productor.as_secs_f64() * 1e6 / mensajes as f64,
-        coste.procesador[0]
-    );
-    for cuantos in [1, 2, 4] {
-        let grupo = format!("banco_{cuantos}");
-        let consumidores: Vec<_> = (0..cuantos)
-            .map(|_| {
-                let argumentos = ["--silencioso", "--group-id", &grupo, "--mongodb-database", &grupo];
-                let mut orden = con(programa("consumidor", carpeta.path(), &argumentos), &[&kafka, &mongo]);
-                EnMarcha(orden.stderr(Stdio::null()).spawn().expect("el consumidor"))
-            })
-            .collect();
-        let crudos = cliente.database(&grupo).collection::<Document>(CRUDOS);
-        let guardados = || crudos.estimated_document_count().run().expect("contar") as usize;
-        let esperar = |n| {
-            while guardados() < n {
-                thread::sleep(Duration::from_millis(100));
-            }
-        };
-        esperar(1); // el arranque y el reparto del grupo no se miden
-        let primeros = guardados();
-        let pids: Vec<_> = consumidores.iter().map(|c| c.0.id()).chain([pid(&kafka), pid(&mongo)]).collect();
-        let coste = medir(mensajes - primeros, &pids, || esperar(mensajes));
-        let (de_consumidores, de_motores) = coste.procesador.split_at(cuantos);
-        println!(
-            "{cuantos} consumidores: {:.0} mensajes/s; µs de procesador por mensaje: {:.1} en los consumidores, {:.1} en Kafka, {:.1} en la base de datos; hasta {:.0} MB el mayor",
-            1e6 / coste.reloj,
-            de_consumidores.iter().sum::<f64>(),
-            de_motores[0],
-            de_motores[1],
-            consumidores.iter().map(|c| memoria(c.0.id())).fold(0.0, f64::max)
+    let producir = |mensajes: usize| {
+        let rondas = (mensajes / 1_000).to_string();
+        let argumentos = ["--servidores", "1000", "--rondas", &rondas, "--sin-pausa", "--silencioso"];
+        acabar(
+            con(programa("productor", carpeta.path(), &argumentos), &[&kafka]).spawn().expect("el productor"),
         );
+    };
+    let con_mongo = segun(20_000, 50_000);
+    producir(con_mongo);
+    for cuantos in [1, 2, 4] {
+        let base = format!("banco_{cuantos}");
+        let crudos = cliente.database(&base).collection::<Document>(CRUDOS);
+        let guardados = || crudos.estimated_document_count().run().expect("contar") as usize;
+        let consumidores = lanzar(&kafka, cuantos, |_| {
+            let argumentos = ["--silencioso", "--group-id", &base, "--mongodb-database", &base];
+            con(programa("consumidor", carpeta.path(), &argumentos), &[&mongo])
+        });
+        consumir(con_mongo, &consumidores, &[("Kafka", &kafka), ("SecantusDB", &mongo)], guardados);
     }
+    let con_sqlite = segun(200_000, 500_000);
+    producir(con_sqlite - con_mongo);
+    for cuantos in [1, 2, 4] {
+        let datos = |i: usize| carpeta.path().join(format!("{cuantos}-{i}"));
+        // Nadie borra: la última fila es la cuenta.
+        let consulta = format!("SELECT coalesce(max(rowid), 0) FROM \"{CRUDOS}\"");
+        let guardados = || {
+            let de_uno =
+                |i| Connection::open(embebido::ruta(&datos(i)))?.query_row(&consulta, [], |f| f.get(0));
+            (0..cuantos).map(|i| de_uno(i).unwrap_or(0_usize)).sum()
+        };
+        let grupo = format!("sqlite_{cuantos}");
+        let consumidores = lanzar(&kafka, cuantos, |i| {
+            std::fs::create_dir(datos(i)).expect("carpeta");
+            let argumentos = ["--silencioso", "--group-id", &grupo, "--datos", "."];
+            programa("consumidor", &datos(i), &argumentos)
+        });
+        consumir(con_sqlite, &consumidores, &[("Kafka", &kafka)], guardados);
+    }
+}
+
+fn lanzar(kafka: &Motor, cuantos: usize, orden: impl Fn(usize) -> Command) -> Vec<EnMarcha> {
+    let lanzar = |i| con(orden(i), &[kafka]).stderr(Stdio::null()).spawn().expect("el consumidor");
+    (0..cuantos).map(|i| EnMarcha(lanzar(i))).collect()
+}
+
+/// Mide desde que hay algo guardado hasta que está todo: ni el arranque ni el reparto del grupo cuentan.
+fn consumir(
+    mensajes: usize,
+    consumidores: &[EnMarcha],
+    motores: &[(&str, &Motor)],
+    guardados: impl Fn() -> usize,
+) {
+    let esperar = |n| {
+        while guardados() < n {
+            thread::sleep(Duration::from_millis(50));
+        }
+    };
+    esperar(1);
+    let primeros = guardados();
+    let de_consumidores = consumidores.iter().map(|c| c.0.id());
+    let pids: Vec<_> = de_consumidores.chain(motores.iter().map(|(_, motor)| pid(motor))).collect();
+    let coste = medir(mensajes - primeros, &pids, || esperar(mensajes));
+    let (propios, ajenos) = coste.procesador.split_at(consumidores.len());
+    print!(
+        "{} consumidores: {:.0} mensajes/s; µs de procesador por mensaje: {:.1} en ellos",
+        consumidores.len(),
+        1e6 / coste.reloj,
+        propios.iter().sum::<f64>()
+    );
+    for ((nombre, _), coste) in motores.iter().zip(ajenos) {
+        print!(", {coste:.1} en {nombre}");
+    }
+    println!("; hasta {:.0} MB", consumidores.iter().map(|c| memoria(c.0.id())).fold(0.0, f64::max));
 }
 
 /// Un punto de cada servidor, la primera vez (que crea su serie) y las siguientes.
@@ -248,7 +297,10 @@ fn series() {
 }
 
 fn main() {
-    adaptadores();
+    let kafka = Motor::arrancar("kafka");
+    adaptadores(&kafka);
+    productor(&kafka);
+    drop(kafka);
     consumidores();
     series();
 }
