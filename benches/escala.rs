@@ -27,7 +27,7 @@ use practicas_iabd06::config::tuberia::Propiedades;
 use practicas_iabd06::embebido;
 use practicas_iabd06::influx::Point;
 use practicas_iabd06::simulador::Simulador;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use time::OffsetDateTime;
 
 const RONDAS: usize = 5;
@@ -206,9 +206,12 @@ fn consumidores() {
         // Nadie borra: la última fila es la cuenta.
         let consulta = format!("SELECT coalesce(max(rowid), 0) FROM \"{CRUDOS}\"");
         let guardados = || {
-            let de_uno =
-                |i| Connection::open(embebido::ruta(&datos(i)))?.query_row(&consulta, [], |f| f.get(0));
-            (0..cuantos).map(|i| de_uno(i).unwrap_or(0_usize)).sum()
+            let de_uno = |i| {
+                let ruta = embebido::ruta(&datos(i));
+                let conexion = Connection::open_with_flags(ruta, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+                conexion.query_row(&consulta, [], |fila| fila.get::<_, u32>(0))
+            };
+            (0..cuantos).map(|i| de_uno(i).unwrap_or(0) as usize).sum()
         };
         let grupo = format!("sqlite_{cuantos}");
         let consumidores = lanzar(&kafka, cuantos, |i| {
