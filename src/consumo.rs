@@ -70,6 +70,11 @@ impl Consumo {
         self.agregadores.clear();
     }
 
+    /// Estas particiones se han ido, o han vuelto a empezar por lo confirmado.
+    pub fn olvidar(&mut self, particiones: &[i32]) {
+        self.agregadores.retain(|particion, _| !particiones.contains(particion));
+    }
+
     /// Mensajes que lleva cada ventana abierta, por partición.
     pub fn abiertas(&self) -> impl Iterator<Item = (i32, u64)> {
         self.agregadores.iter().map(|(p, a)| (*p, a.mensajes())).filter(|(_, n)| *n > 0)

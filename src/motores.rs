@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::almacen::Almacen;
 use crate::avisos::{Avisos, Nivel};
 use crate::broker::{Emisor, Receptor, TOPIC};
-use crate::config::tuberia::{BaseDeDatos, Broker, PUERTO};
+use crate::config::tuberia::{BaseDeDatos, Broker, PUERTO, Propiedades};
 use crate::fallo::Fallo;
 
 /// Por donde el productor manda sus mensajes.
@@ -20,12 +20,12 @@ pub fn emisor(broker: &Broker, datos: &Path, avisos: &Avisos) -> Result<Box<dyn 
             presentar(datos, avisos);
             embebido::emisor(datos)
         }
-        Broker::Kafka(brokers) => {
+        Broker::Kafka(brokers, propiedades) => {
             avisos(
                 Nivel::Info,
                 &format!("Los mensajes van a Kafka ({}), topic {TOPIC}.", brokers.join(", ")),
             );
-            Ok(Box::new(crate::broker::kafka::EmisorKafka::new(brokers.clone(), TOPIC)))
+            Ok(kafka::emisor(brokers.clone(), propiedades))
         }
     }
 }
@@ -45,13 +45,12 @@ pub fn receptor(
             presentar(datos, avisos);
             embebido::receptor(datos, grupo)
         }
-        Broker::Kafka(brokers) => {
+        Broker::Kafka(brokers, propiedades) => {
             avisos(
                 Nivel::Info,
                 &format!("Los mensajes vienen de Kafka ({}), topic {TOPIC}.", brokers.join(", ")),
             );
-            let receptor = crate::broker::kafka::ReceptorKafka::new(brokers.clone(), TOPIC, grupo);
-            Ok(Box::new(receptor.con_avisos(avisos.clone())))
+            Ok(kafka::receptor(brokers.clone(), propiedades, grupo, avisos))
         }
     }
 }
@@ -83,6 +82,47 @@ fn presentar(datos: &Path, avisos: &Avisos) {
             Nivel::Info,
             &format!("En localhost:{PUERTO} responde algo: para usarlo, --broker localhost:{PUERTO}"),
         );
+    }
+}
+
+/// Kafka, con la crate `kafka`, que no tiene propiedades.
+#[cfg(not(feature = "librdkafka"))]
+mod kafka {
+    use super::{Avisos, Emisor, Propiedades, Receptor, TOPIC};
+    use crate::broker::kafka::{EmisorKafka, ReceptorKafka};
+
+    pub fn emisor(brokers: Vec<String>, _: &Propiedades) -> Box<dyn Emisor> {
+        Box::new(EmisorKafka::new(brokers, TOPIC))
+    }
+
+    pub fn receptor(
+        brokers: Vec<String>,
+        _: &Propiedades,
+        grupo: &str,
+        avisos: &Avisos,
+    ) -> Box<dyn Receptor> {
+        Box::new(ReceptorKafka::new(brokers, TOPIC, grupo).con_avisos(avisos.clone()))
+    }
+}
+
+/// Kafka, con librdkafka.
+#[cfg(feature = "librdkafka")]
+mod kafka {
+    use super::{Avisos, Emisor, Propiedades, Receptor, TOPIC};
+    use crate::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
+
+    pub fn emisor(brokers: Vec<String>, propiedades: &Propiedades) -> Box<dyn Emisor> {
+        Box::new(EmisorLibrdkafka::new(brokers, propiedades.clone(), TOPIC))
+    }
+
+    pub fn receptor(
+        brokers: Vec<String>,
+        propiedades: &Propiedades,
+        grupo: &str,
+        avisos: &Avisos,
+    ) -> Box<dyn Receptor> {
+        let receptor = ReceptorLibrdkafka::new(brokers, propiedades.clone(), TOPIC, grupo);
+        Box::new(receptor.con_avisos(avisos.clone()))
     }
 }
 

@@ -10,7 +10,7 @@ mod comun;
 mod motores;
 
 use comun::programa;
-use motores::{Motor, administrar, con, crear_topic, en_python, faltan, python, repositorio};
+use motores::{Motor, administrar, con, crear_topic, en_python, faltan, kafkas, python, repositorio};
 use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
 use practicas_iabd06::broker::TOPIC;
 use serde_json::{Value, json};
@@ -92,7 +92,13 @@ fn forma(valor: &Value) -> Value {
 
 #[test]
 fn rust_con_kafka_y_mongodb_leido_con_pymongo() {
-    let (kafka, mongo) = (Motor::arrancar("kafka"), Motor::arrancar("mongo"));
+    for version in kafkas() {
+        leido_con_pymongo(version);
+    }
+}
+
+fn leido_con_pymongo(version: &'static str) {
+    let (kafka, mongo) = (Motor::arrancar(version), Motor::arrancar("mongo"));
     let carpeta = tempfile::tempdir().unwrap();
     let argumentos = ["--rondas", "9", "--intervalo", "200ms"];
     correr(con(programa("productor", carpeta.path(), &argumentos), &[&kafka]), 0);
@@ -168,7 +174,13 @@ RAROS = [
 
 #[test]
 fn los_dos_productores_y_los_dos_consumidores_dan_los_mismos_documentos() {
-    let (kafka, mongo) = (Motor::arrancar("kafka"), Motor::arrancar("mongo"));
+    for version in kafkas() {
+        los_mismos_documentos(version);
+    }
+}
+
+fn los_mismos_documentos(version: &'static str) {
+    let (kafka, mongo) = (Motor::arrancar(version), Motor::arrancar("mongo"));
     let carpeta = tempfile::tempdir().unwrap();
     crear_topic(&kafka, TOPIC, 3);
     // 110 mensajes de Rust, 50 de Python y los raros, en tres particiones.

@@ -277,6 +277,8 @@ fn lo_que_se_usa_mal_se_dice_en_una_frase_y_acaba_con_2() {
         ("consumidor", &["--ventana", "0"], "un entero de 1 en adelante"),
         ("consumidor", &["--group-id", ""], "--group-id no puede estar vacío"),
         ("consumidor", &["--mongodb-database", "x"], "falta la conexión: MONGODB_URI"),
+        ("productor", &["--kafka-config", "sin-igual"], "clave=valor"),
+        ("consumidor", &["--kafka-config", "client.id=a,enable.auto.commit=true"], "no se puede cambiar"),
     ];
     for (nombre, argumentos, frase) in casos {
         let salida = correr(nombre, carpeta.path(), argumentos);
@@ -286,6 +288,27 @@ fn lo_que_se_usa_mal_se_dice_en_una_frase_y_acaba_con_2() {
 }
 
 // --- las piezas, sin programas ------------------------------------------------------------------
+
+#[test]
+fn lo_de_librdkafka_sin_ella_o_sin_broker_es_un_error_y_la_contrasena_no_sale() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let frase = if cfg!(feature = "librdkafka") { "falta el broker" } else { "--features librdkafka" };
+    for nombre in ["productor", "consumidor"] {
+        for (variable, valor) in [
+            ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL"),
+            ("KAFKA_SASL_MECHANISM", "PLAIN"),
+            ("KAFKA_SASL_USERNAME", "ana"),
+            ("KAFKA_SASL_PASSWORD", "muy-secreta"),
+            ("KAFKA_SSL_CA_LOCATION", "ca.pem"),
+        ] {
+            let salida = programa(nombre, carpeta.path(), &[]).env(variable, valor).output().unwrap();
+            let errores = errores(&salida);
+            assert_eq!(salida.status.code(), Some(2), "{errores}");
+            assert!(errores.contains(variable) && errores.contains(frase), "{errores}");
+            assert!(!errores.contains("muy-secreta"), "{errores}");
+        }
+    }
+}
 
 fn registro(particion: i32, offset: i64, valor: Vec<u8>) -> Registro {
     Registro { particion, offset, clave: Some(b"web01".to_vec()), valor }

@@ -49,6 +49,7 @@ fn consumidor() -> Result<(), Fallo> {
             receptor.recibir(ESPERA).inspect_err(|_| consumo.olvidar_ventanas()) // se vuelve a lo confirmado
         })?;
         let Some(mut registros) = recibidos else { break };
+        consumo.olvidar(&receptor.reiniciadas()); // Kafka las ha repartido entre los consumidores del grupo
         registros.truncate(config.mensajes.map_or(usize::MAX, |n| (n - cuentas.leidos) as usize));
         cuentas.leidos += registros.len() as u64;
         let tanda = consumo.procesar(&registros, SystemTime::now());

@@ -4,10 +4,15 @@
 //! Reintentar no es cosa de los motores: dicen qué ha fallado, y quien los usa espera y vuelve a
 //! llamar. Tras un [`ErrorBroker::Pasajero`], la siguiente llamada vuelve a conectar si hace falta.
 
+mod direcciones;
 #[cfg(feature = "embebido")]
 pub mod embebido;
 pub mod envios;
+mod frases;
+mod historia;
 pub mod kafka;
+#[cfg(feature = "librdkafka")]
+pub mod librdkafka;
 
 use std::fmt;
 use std::time::Duration;
@@ -69,6 +74,13 @@ pub trait Receptor: Send {
     /// [`ErrorBroker`]; es definitivo, con [`ErrorBroker::otra_historia`], si lo confirmado está más
     /// allá del final del topic.
     fn recibir(&mut self, espera: Duration) -> Result<Vec<Registro>, ErrorBroker>;
+
+    /// Las particiones que el último [`recibir`](Self::recibir) ha dejado, o ha vuelto a empezar por lo
+    /// confirmado: sus ventanas abiertas ya no valen. Se pregunta antes de usar lo recibido. Solo las
+    /// tiene quien comparte el topic con otros de su grupo.
+    fn reiniciadas(&mut self) -> Vec<i32> {
+        Vec::new()
+    }
 
     /// Confirma, por partición, el offset del siguiente mensaje por leer.
     ///

@@ -1,5 +1,6 @@
 //! La configuración de `productor_metrics_iabd06` y `consumidor_metrics_iabd06`.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,8 +15,19 @@ pub const PUERTO: u16 = 29092;
 pub enum Broker {
     /// Nada configurado: el fichero de la carpeta de datos.
     Embebido,
-    /// Un Kafka: direcciones `host:puerto`.
-    Kafka(Vec<String>),
+    /// Un Kafka: direcciones `host:puerto`, y lo que se le pide a librdkafka.
+    Kafka(Vec<String>, Propiedades),
+}
+
+/// Propiedades de librdkafka y sus valores. Sin esa feature, ninguna.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Propiedades(pub Vec<(String, String)>);
+
+impl fmt::Debug for Propiedades {
+    /// Solo los nombres: entre los valores puede estar la contraseña.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(clave, _)| clave)).finish()
+    }
 }
 
 /// Dónde se guardan los documentos.
@@ -76,6 +88,17 @@ const DEL_BROKER: &[Opcion] = &[
         "Kafka; varios, separados por comas [el motor embebido]",
     ),
     opcion("ip-local", "IP", "IP_LOCAL", "Lo mismo que --broker IP:29092, el de docker-compose.yml"),
+    opcion("security-protocol", "MODO", "KAFKA_SECURITY_PROTOCOL", "Con librdkafka: SSL, SASL_SSL…"),
+    opcion("sasl-mechanism", "MODO", "KAFKA_SASL_MECHANISM", "Con librdkafka: PLAIN, SCRAM-SHA-512…"),
+    opcion("sasl-username", "USUARIO", "KAFKA_SASL_USERNAME", "Con librdkafka: el usuario"),
+    opcion("sasl-password", "CLAVE", "KAFKA_SASL_PASSWORD", "Con librdkafka: su contraseña (mejor en .env)"),
+    opcion(
+        "ssl-ca-location",
+        "FICHERO",
+        "KAFKA_SSL_CA_LOCATION",
+        "Con librdkafka: el certificado de quien firma",
+    ),
+    opcion("kafka-config", "CLAVE=VALOR", "", "Con librdkafka: otras propiedades suyas, separadas por comas"),
     opcion("datos", "CARPETA", "", "Dónde está el motor embebido [datos]"),
 ];
 
@@ -193,8 +216,58 @@ fn opcional(valores: &Valores, nombre: &str, minimo: u64) -> Result<Option<u64>,
     valores.texto(nombre).map(|_| valores.entero(nombre, minimo, minimo)).transpose()
 }
 
+/// Las opciones que son propiedades de librdkafka. La propiedad se llama igual, con puntos.
+const DE_LIBRDKAFKA: [&str; 5] =
+    ["security-protocol", "sasl-mechanism", "sasl-username", "sasl-password", "ssl-ca-location"];
+
+/// Propiedades de las que depende que no se pierda ni se repita nada, o que ya tienen su opción; con sus
+/// otros nombres.
+const NUESTRAS: [&str; 12] = [
+    "bootstrap.servers",
+    "metadata.broker.list",
+    "group.id",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "auto.offset.reset",
+    "acks",
+    "request.required.acks",
+    "enable.idempotence",
+    "transactional.id",
+    "message.timeout.ms",
+    "delivery.timeout.ms",
+];
+
+/// Lo que se le pide a librdkafka.
+fn propiedades(valores: &Valores) -> Result<Propiedades, Fallo> {
+    let nombres = DE_LIBRDKAFKA.iter().filter_map(|n| Some((n.replace('-', "."), valores.texto(n)?)));
+    let mut propiedades: Vec<_> = nombres.collect();
+    for par in valores.texto("kafka-config").iter().flat_map(|texto| texto.split(',')) {
+        let (clave, valor) =
+            par.split_once('=').filter(|(clave, _)| !clave.trim().is_empty()).ok_or_else(|| {
+                Fallo::Uso("--kafka-config se escribe clave=valor, o clave=valor,clave=valor".to_owned())
+            })?;
+        if NUESTRAS.contains(&clave.trim()) {
+            return Err(Fallo::Uso(format!("{} no se puede cambiar con --kafka-config", clave.trim())));
+        }
+        propiedades.push((clave.trim().to_owned(), valor.to_owned()));
+    }
+    let puesta = [&DE_LIBRDKAFKA[..], &["kafka-config"]].concat();
+    match puesta.into_iter().find(|n| valores.texto(n).is_some()) {
+        Some(puesta) if !cfg!(feature = "librdkafka") => Err(Fallo::Uso(format!(
+            "{} es para librdkafka, que este programa no lleva: compílalo con --features librdkafka",
+            valores.nombre(puesta)
+        ))),
+        Some(puesta) if valores.texto("broker").or_else(|| valores.texto("ip-local")).is_none() => {
+            let (puesta, falta) = (valores.nombre(puesta), valores.nombre("broker"));
+            Err(Fallo::Uso(format!("está {puesta} pero falta el broker: {falta}")))
+        }
+        _ => Ok(Propiedades(propiedades)),
+    }
+}
+
 /// Las direcciones de Kafka; sin puerto, el del docker-compose.yml.
 fn broker(valores: &Valores) -> Result<Broker, Fallo> {
+    let propiedades = propiedades(valores)?;
     let texto = valores.texto("broker").or_else(|| valores.texto("ip-local"));
     let Some(texto) = texto else { return Ok(Broker::Embebido) };
     let direcciones = texto.split(',').map(str::trim).filter(|d| !d.is_empty());
@@ -211,6 +284,6 @@ fn broker(valores: &Valores) -> Result<Broker, Fallo> {
         vacias if vacias.is_empty() => {
             Err(Fallo::Uso("el broker está vacío: se espera host:puerto".to_owned()))
         }
-        direcciones => Ok(Broker::Kafka(direcciones)),
+        direcciones => Ok(Broker::Kafka(direcciones, propiedades)),
     }
 }

@@ -1,10 +1,16 @@
 //! Los motores de verdad: los arranca y los para servicios/, cada uno en su carpeta y su puerto.
 #![allow(dead_code)] // cada prueba usa una parte
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use mongodb::bson::{Bson, Document};
+use mongodb::sync::Client;
+use practicas_iabd06::almacen::{CRUDOS, KPIS};
+use practicas_iabd06::broker::TOPIC;
 use practicas_iabd06::influx::Servidor;
 use practicas_iabd06::influx::http::Acceso;
 use serde_json::Value;
@@ -18,14 +24,24 @@ pub struct Motor {
 
 impl Motor {
     pub fn arrancar(nombre: &'static str) -> Self {
+        Motor::arrancar_con(nombre, &[])
+    }
+
+    /// Lo mismo, con opciones de servicios/arrancar.
+    pub fn arrancar_con(nombre: &'static str, opciones: &[&str]) -> Self {
         let mut motor = Motor { nombre, entorno: HashMap::new(), dir: tempfile::tempdir().unwrap() };
-        motor.rearrancar();
+        motor.rearrancar_con(opciones);
         motor
     }
 
     /// Lo pone en marcha otra vez: misma dirección, mismos datos.
     pub fn rearrancar(&mut self) {
-        let salida = self.servicio("arrancar").arg(self.nombre).output().unwrap();
+        self.rearrancar_con(&[]);
+    }
+
+    /// Lo mismo, con opciones de servicios/arrancar.
+    pub fn rearrancar_con(&mut self, opciones: &[&str]) {
+        let salida = self.servicio("arrancar").arg(self.nombre).args(opciones).output().unwrap();
         let errores = String::from_utf8_lossy(&salida.stderr);
         assert!(salida.status.success(), "{} no arranca: {errores}", self.nombre);
         let lineas = String::from_utf8(salida.stdout).unwrap();
@@ -39,6 +55,10 @@ impl Motor {
 
     pub fn matar(&self) {
         assert!(self.servicio("parar").arg("--de-golpe").output().unwrap().status.success());
+    }
+
+    pub fn carpeta(&self) -> &Path {
+        self.dir.path()
     }
 
     fn servicio(&self, orden: &str) -> Command {
@@ -173,6 +193,16 @@ pub fn borrar_topic(motor: &Motor, topic: &str) {
     administrar(motor, &lineas);
 }
 
+/// Cuántos mensajes hay en un topic.
+pub fn en_topic(motor: &Motor, topic: &str) -> usize {
+    let lineas = format!(
+        "c = Consumer({{**BROKER, 'group.id': 'x'}})\n\
+         particiones = [TopicPartition('{topic}', p) for p in c.list_topics('{topic}').topics['{topic}'].partitions]\n\
+         print(sum(c.get_watermark_offsets(p)[1] for p in particiones))"
+    );
+    administrar(motor, &lineas).parse().unwrap()
+}
+
 /// Cuántos mensajes le faltan a un grupo, desde lo confirmado: los que leerá la próxima vez.
 pub fn faltan(motor: &Motor, topic: &str, grupo: &str) -> u64 {
     let lineas = format!(
@@ -202,6 +232,14 @@ pub fn segun<T>(corto: T, largo: T) -> T {
     if std::env::var_os("PRUEBAS_LARGAS").is_some() { largo } else { corto }
 }
 
+/// Los Kafka contra los que se prueba todo: el de las prácticas y, con librdkafka, el 4.
+pub fn kafkas() -> &'static [&'static str] {
+    match cfg!(feature = "librdkafka") {
+        false => &["kafka"],
+        true => segun(&["kafka4"], &["kafka", "kafka4"]),
+    }
+}
+
 /// Una línea de CSV de Flux por fila: columna → valor.
 pub fn filas(csv: &str) -> Vec<HashMap<String, String>> {
     let mut cabecera: Vec<&str> = Vec::new();
@@ -217,4 +255,69 @@ pub fn filas(csv: &str) -> Vec<HashMap<String, String>> {
         }
     }
     filas
+}
+
+/// Cuántos documentos hay en una colección, sin traerlos.
+pub fn guardados(mongo: &Motor, coleccion: &str) -> usize {
+    let cliente = Client::with_uri_str(&mongo.entorno["MONGODB_URI"]).unwrap();
+    let coleccion = cliente.database("iabd06").collection::<Document>(coleccion);
+    usize::try_from(coleccion.count_documents(Document::new()).run().unwrap()).unwrap()
+}
+
+/// Espera a que `hecho` lo sea. Si pasa mucho sin que nada cambie, dice cómo está.
+pub fn esperar<T: std::fmt::Debug + PartialEq>(mut estado: impl FnMut() -> T, hecho: impl Fn(&T) -> bool) {
+    let (mut antes, mut quieto) = (estado(), Instant::now());
+    while !hecho(&antes) {
+        assert!(quieto.elapsed() < Duration::from_secs(90), "{antes:?}");
+        thread::sleep(Duration::from_millis(200));
+        let ahora = estado();
+        if ahora != antes {
+            (antes, quieto) = (ahora, Instant::now());
+        }
+    }
+}
+
+/// Los documentos de una colección, por su `_id`.
+pub fn documentos(mongo: &Motor, base: &str, coleccion: &str) -> BTreeMap<String, Document> {
+    let cliente = Client::with_uri_str(&mongo.entorno["MONGODB_URI"]).unwrap();
+    let todos = cliente.database(base).collection::<Document>(coleccion).find(Document::new()).run().unwrap();
+    todos.map(Result::unwrap).map(|d| (d.get_str("_id").unwrap().to_owned(), d)).collect()
+}
+
+fn numero(valor: Option<&Bson>) -> f64 {
+    match valor {
+        Some(Bson::Double(x)) => *x,
+        Some(Bson::Int32(n)) => f64::from(*n),
+        Some(Bson::Int64(n)) => *n as f64,
+        otro => panic!("no es un número: {otro:?}"),
+    }
+}
+
+/// Los KPIs guardados son las ventanas exactas de 20 crudos de cada partición, y salen de ellos.
+pub fn comprobar_ventanas(mongo: &Motor, base: &str) -> (usize, usize) {
+    let (crudos, kpis) = (documentos(mongo, base, CRUDOS), documentos(mongo, base, KPIS));
+    let mut particiones: BTreeMap<i64, BTreeMap<i64, &Document>> = BTreeMap::new();
+    for crudo in crudos.values() {
+        let kafka = crudo.get_document("kafka").unwrap();
+        let de = |campo: &str| numero(kafka.get(campo)) as i64;
+        particiones.entry(de("partition")).or_default().insert(de("offset"), crudo);
+    }
+    let mut ventanas = 0;
+    for (particion, mensajes) in particiones {
+        let offsets: Vec<_> = mensajes.keys().copied().collect();
+        for ventana in offsets.chunks_exact(20) {
+            ventanas += 1;
+            let kpi = &kpis[&format!("{TOPIC}#{particion}#{}-{}", ventana[0], ventana[19])];
+            let metricas = ventana.iter().map(|o| mensajes[o].get_document("metrics").unwrap());
+            let suma = |m: &str| metricas.clone().map(|d| numero(d.get(m))).sum::<f64>();
+            for m in ["cpu_percent", "memory_percent", "disk_io_mbps", "network_mbps"] {
+                assert!((numero(kpi.get(format!("{m}_avg"))) - suma(m) / 20.0).abs() < 1e-9);
+            }
+            assert_eq!(numero(kpi.get("error_count_sum")), suma("error_count"));
+            assert!(matches!(kpi.get("ventana_fin"), Some(Bson::DateTime(_))), "una fecha de verdad");
+        }
+    }
+    assert_eq!(kpis.len(), ventanas);
+    assert!(crudos.values().all(|d| matches!(d.get("timestamp"), Some(Bson::DateTime(_)))));
+    (crudos.len(), kpis.len())
 }

@@ -1,11 +1,11 @@
 //! Los errores de la crate, en frases.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 
 use kafka::error::{Error, KafkaCode};
 
-use crate::broker::ErrorBroker;
-use crate::fallo::causa;
+use crate::broker::direcciones::causa_de_red;
+use crate::broker::{ErrorBroker, frases};
 
 /// El código con que ha contestado el broker, si ha contestado.
 fn codigo(error: &Error) -> Option<KafkaCode> {
@@ -49,40 +49,21 @@ pub fn traducir(error: &Error, broker: &str) -> ErrorBroker {
 }
 
 fn traducir_codigo(codigo: KafkaCode, broker: &str) -> ErrorBroker {
-    use ErrorBroker::{Definitivo, Pasajero};
+    use KafkaCode as C;
     match codigo {
-        KafkaCode::MessageSizeTooLarge | KafkaCode::RecordListTooLarge => Definitivo(format!(
-            "{broker} no admite mensajes tan grandes: sube message.max.bytes o envíalos más pequeños"
-        )),
-        KafkaCode::InvalidTopic => Definitivo(format!("{broker} no admite ese nombre de topic")),
-        KafkaCode::InvalidGroupId => Definitivo(format!("{broker} no admite ese grupo: revisa --group-id")),
-        KafkaCode::TopicAuthorizationFailed
-        | KafkaCode::GroupAuthorizationFailed
-        | KafkaCode::ClusterAuthorizationFailed => {
-            Definitivo(format!("{broker} no te da permiso para usar ese topic o ese grupo ({codigo:?})"))
+        C::MessageSizeTooLarge | C::RecordListTooLarge => frases::mensaje_grande(broker),
+        C::InvalidTopic => frases::topic_invalido(broker),
+        C::InvalidGroupId => frases::grupo_invalido(broker),
+        C::TopicAuthorizationFailed | C::GroupAuthorizationFailed | C::ClusterAuthorizationFailed => {
+            frases::sin_permiso(broker, format_args!("{codigo:?}"))
         }
-        KafkaCode::GroupCoordinatorNotAvailable => Pasajero(format!(
-            "{broker} no tiene dónde guardar lo confirmado: con un solo broker hace falta KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR=1"
-        )),
-        KafkaCode::OffsetOutOfRange => {
-            Pasajero(format!("los mensajes que tocaba leer ya no están en {broker}"))
+        C::GroupCoordinatorNotAvailable => frases::sin_coordinador(broker),
+        C::OffsetOutOfRange => {
+            ErrorBroker::Pasajero(format!("los mensajes que tocaba leer ya no están en {broker}"))
         }
-        KafkaCode::Unknown => Pasajero(format!(
+        C::Unknown => ErrorBroker::Pasajero(format!(
             "{broker} da un error que la crate kafka no conoce: quizá hay mensajes comprimidos con zstd"
         )),
-        _ => Pasajero(format!("{broker} no puede atender ahora a este topic ({codigo:?})")),
-    }
-}
-
-pub fn causa_de_red(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => "nadie escucha ahí".to_owned(),
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => "no contesta a tiempo".to_owned(),
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "no se llega a esa red".to_owned(),
-        ErrorKind::UnexpectedEof
-        | ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::BrokenPipe => "ha cortado la conexión".to_owned(),
-        _ => causa(error),
+        _ => frases::no_puede(broker, format_args!("{codigo:?}")),
     }
 }

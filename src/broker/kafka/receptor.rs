@@ -1,15 +1,15 @@
 //! Recibir mensajes de Kafka en nombre de un grupo, y confirmarlos.
 
 use std::collections::HashMap;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use kafka::client::fetch::{Message, Response};
 use kafka::client::{CommitOffset, FetchOffset, FetchPartition, GroupOffsetStorage, KafkaClient};
 
-use super::conexion::{Conexion, PAUSA, conectar, offsets};
+use super::conexion::{Conexion, conectar, offsets};
 use super::errores::traducir;
-use crate::avisos::{Avisos, Nivel, contar};
+use crate::avisos::Avisos;
+use crate::broker::historia::{Historia, avisar_borrados};
 use crate::broker::{ErrorBroker, Receptor, Registro};
 
 /// Veces que la crate insiste, cada 100 ms, mientras el coordinador del grupo no está listo.
@@ -35,10 +35,8 @@ pub struct ReceptorKafka {
     grupo: String,
     avisos: Option<Avisos>,
     sesion: Option<Sesion>,
-    /// Hasta dónde ha llegado, por partición, aunque después se haya perdido la conexión.
-    visto: HashMap<i32, i64>,
-    /// Lo último que ha confirmado, por partición.
-    confirmado: HashMap<i32, i64>,
+    /// Lo leído y lo confirmado, aunque después se haya perdido la conexión.
+    historia: Historia,
 }
 
 struct Sesion {
@@ -63,8 +61,7 @@ impl ReceptorKafka {
             grupo: grupo.to_owned(),
             avisos: None,
             sesion: None,
-            visto: HashMap::new(),
-            confirmado: HashMap::new(),
+            historia: Historia::new(grupo),
         }
     }
 
@@ -89,7 +86,7 @@ impl ReceptorKafka {
     }
 
     fn abrir(&self) -> Result<Sesion, ErrorBroker> {
-        let Conexion { mut cliente, broker, mut finales } = conectar(&self.brokers, &self.topic)?;
+        let Conexion { mut cliente, broker, finales } = conectar(&self.brokers, &self.topic)?;
         let principios =
             offsets(&mut cliente, &self.topic, FetchOffset::Earliest).map_err(|e| traducir(&e, &broker))?;
         cliente.set_group_offset_storage(Some(GroupOffsetStorage::Kafka));
@@ -101,7 +98,13 @@ impl ReceptorKafka {
             .filter(|p| p.offset >= 0)
             .map(|p| (p.partition, p.offset))
             .collect();
-        self.comprobar_historia(&mut cliente, &broker, &mut finales, &confirmados)?;
+        for id in self.historia.particiones().into_iter().chain(confirmados.keys().copied()) {
+            let fin = |finales: &HashMap<i32, i64>| finales.get(&id).copied().unwrap_or(0);
+            self.historia.comprobar(id, confirmados.get(&id).copied(), fin(&finales), || {
+                let finales = offsets(&mut cliente, &self.topic, FetchOffset::Latest);
+                finales.map(|f| fin(&f)).map_err(|e| traducir(&e, &broker))
+            })?;
+        }
         // Con 4 KiB, lo de la crate, un mensaje suelto tarda en llegar toda la espera.
         cliente.set_fetch_min_bytes(1);
 
@@ -116,47 +119,8 @@ impl ReceptorKafka {
             particiones.push(Particion { id, siguiente, bytes: reparto.max(BYTES_POR_PARTICION.0) });
         }
         particiones.sort_by_key(|p| p.id);
-        if let (Some(avisos), 1..) = (&self.avisos, saltados) {
-            let mensajes = contar(saltados.unsigned_abs(), "mensaje", "mensajes");
-            avisos(
-                Nivel::Error,
-                &format!("Kafka ha borrado {mensajes} sin leer: ha pasado su plazo de retención."),
-            );
-        }
+        avisar_borrados(self.avisos.as_ref(), saltados);
         Ok(Sesion { cliente, broker, particiones })
-    }
-
-    /// Comprueba que el topic sigue siendo el que se leía.
-    fn comprobar_historia(
-        &self,
-        cliente: &mut KafkaClient,
-        broker: &str,
-        finales: &mut HashMap<i32, i64>,
-        confirmados: &HashMap<i32, i64>,
-    ) -> Result<(), ErrorBroker> {
-        // Al borrar un topic, Kafka borra también lo que tenían confirmado sus grupos.
-        if self.confirmado.keys().any(|id| !confirmados.contains_key(id)) {
-            let detalle = format!("Kafka ya no tiene lo que confirmó el grupo «{}»", self.grupo);
-            return Err(ErrorBroker::otra_historia(&detalle));
-        }
-        // Un broker que acaba de arrancar puede decir un final antiguo durante un instante.
-        let fin = Instant::now() + Duration::from_secs(1);
-        loop {
-            let pasado = confirmados.iter().chain(&self.visto).find_map(|(id, leido)| {
-                let fin = finales.get(id).copied().unwrap_or(0);
-                (*leido > fin).then_some((*id, *leido, fin))
-            });
-            let Some((id, leido, hay)) = pasado else { return Ok(()) };
-            if Instant::now() >= fin {
-                return Err(ErrorBroker::otra_historia(&format!(
-                    "el grupo «{}» va por el mensaje {leido} de la partición {id} y ahora solo hay {hay}",
-                    self.grupo
-                )));
-            }
-            thread::sleep(PAUSA);
-            *finales =
-                offsets(cliente, &self.topic, FetchOffset::Latest).map_err(|e| traducir(&e, broker))?;
-        }
     }
 }
 
@@ -164,8 +128,7 @@ impl Receptor for ReceptorKafka {
     fn recibir(&mut self, espera: Duration) -> Result<Vec<Registro>, ErrorBroker> {
         let registros = self.con_sesion(|sesion, topic| sesion.recibir(topic, espera))?;
         for registro in &registros {
-            let visto = self.visto.entry(registro.particion).or_default();
-            *visto = (*visto).max(registro.offset + 1);
+            self.historia.anotar_leido(registro);
         }
         Ok(registros)
     }
@@ -185,7 +148,7 @@ impl Receptor for ReceptorKafka {
             }
             Ok(())
         })?;
-        self.confirmado.extend(siguientes.iter().copied());
+        self.historia.anotar_confirmado(siguientes.iter().copied());
         Ok(())
     }
 

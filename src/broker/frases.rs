@@ -1,0 +1,41 @@
+//! Las frases de lo que contesta un Kafka, las mismas con cualquier biblioteca.
+
+use std::fmt::Display;
+
+use super::ErrorBroker::{self, Definitivo, Pasajero};
+
+/// El topic no ha llegado a estar listo.
+pub fn sin_topic(broker: &str, topic: &str) -> ErrorBroker {
+    Pasajero(format!(
+        "{broker} no tiene listo el topic «{topic}»: si no se crea solo, créalo con kafka-topics.sh --create"
+    ))
+}
+
+pub fn mensaje_grande(broker: &str) -> ErrorBroker {
+    Definitivo(format!(
+        "{broker} no admite mensajes tan grandes: sube message.max.bytes o envíalos más pequeños"
+    ))
+}
+
+pub fn topic_invalido(broker: &str) -> ErrorBroker {
+    Definitivo(format!("{broker} no admite ese nombre de topic"))
+}
+
+pub fn grupo_invalido(broker: &str) -> ErrorBroker {
+    Definitivo(format!("{broker} no admite ese grupo: revisa --group-id"))
+}
+
+pub fn sin_permiso(broker: &str, codigo: impl Display) -> ErrorBroker {
+    Definitivo(format!("{broker} no te da permiso para usar ese topic o ese grupo ({codigo})"))
+}
+
+pub fn sin_coordinador(broker: &str) -> ErrorBroker {
+    Pasajero(format!(
+        "{broker} no tiene dónde guardar lo confirmado: con un solo broker hace falta KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR=1"
+    ))
+}
+
+/// Los demás códigos.
+pub fn no_puede(broker: &str, codigo: impl Display) -> ErrorBroker {
+    Pasajero(format!("{broker} no puede atender ahora a este topic ({codigo})"))
+}

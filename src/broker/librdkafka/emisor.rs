@@ -1,0 +1,186 @@
+//! Mandar mensajes a Kafka.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+
+use super::conexion::{configuracion, esperar_topic, quien_responde};
+use super::errores::{Problemas, pasajero, sin_cliente, sin_respuesta, traducir};
+use crate::broker::{Emisor, ErrorBroker, PorEnviar};
+use crate::config::tuberia::Propiedades;
+
+/// Lo que se espera una confirmación cuando librdkafka cuenta que algo va mal.
+const PLAZO_PROBLEMA: Duration = Duration::from_secs(1);
+
+/// Lo que se espera sin que llegue ninguna confirmación, aunque no cuente nada.
+const PLAZO_CONFIRMACION: Duration = Duration::from_secs(10);
+
+/// Lo que se esperan las confirmaciones antes de mirar si ya están todas.
+const PASO: Duration = Duration::from_millis(1);
+
+/// Se pueden cambiar con `--kafka-config`.
+const INICIALES: &[(&str, &str)] = &[
+    ("partitioner", "murmur2_random"), // el de los clientes de Java
+    ("linger.ms", "1"),
+    ("message.max.bytes", "67108864"), // el tope lo pone el broker
+];
+
+/// De estas depende que no se pierda ni se repita nada.
+const FIJAS: &[(&str, &str)] = &[
+    ("enable.idempotence", "true"), // y con ella, acks=all
+    ("message.timeout.ms", "0"),    // insiste siempre: si reenviáramos nosotros, se repetirían
+];
+
+/// El emisor de Kafka con librdkafka. Conecta en el primer envío.
+///
+/// El productor es idempotente: un mensaje que librdkafka reenvía queda una vez en el topic. Por eso,
+/// cuando el broker no responde, [`enviar`](Emisor::enviar) da el error pero no retira lo mandado: si se
+/// le llama otra vez con los mismos mensajes, sigue esperando a esos.
+pub struct EmisorLibrdkafka {
+    brokers: Vec<String>,
+    propiedades: Propiedades,
+    topic: String,
+    sesion: Option<Sesion>,
+}
+
+struct Sesion {
+    productor: BaseProducer<Contexto>,
+    broker: String,
+    /// Los mensajes que quedaron a medias, y cuántos se han puesto en la cola de librdkafka.
+    a_medias: Vec<PorEnviar>,
+    encolados: usize,
+}
+
+/// Lo que librdkafka va contando.
+#[derive(Default)]
+struct Contexto {
+    problemas: Problemas,
+    entregas: Mutex<Entregas>,
+}
+
+#[derive(Default)]
+struct Entregas {
+    confirmadas: usize,
+    fallo: Option<KafkaError>,
+}
+
+impl Contexto {
+    fn entregas(&self) -> MutexGuard<'_, Entregas> {
+        self.entregas.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Contexto {
+    fn error(&self, error: KafkaError, palabras: &str) {
+        self.problemas.anotar(&error, palabras);
+    }
+}
+
+impl ProducerContext for Contexto {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, entrega: &DeliveryResult<'_>, (): ()) {
+        let mut entregas = self.entregas();
+        match entrega {
+            Ok(_) => entregas.confirmadas += 1,
+            Err((error, _)) => entregas.fallo = Some(error.clone()),
+        }
+    }
+}
+
+impl EmisorLibrdkafka {
+    /// Un emisor para `topic`; `brokers` son direcciones `equipo:puerto`.
+    pub fn new(brokers: Vec<String>, propiedades: Propiedades, topic: &str) -> Self {
+        EmisorLibrdkafka { brokers, propiedades, topic: topic.to_owned(), sesion: None }
+    }
+
+    fn abrir(&self) -> Result<Sesion, ErrorBroker> {
+        let broker = quien_responde(&self.brokers)?;
+        let config = configuracion(&self.brokers, INICIALES, &self.propiedades, FIJAS);
+        let productor: BaseProducer<Contexto> =
+            config.create_with_context(Contexto::default()).map_err(|e| sin_cliente(&e))?;
+        let problemas = &productor.context().problemas;
+        esperar_topic(productor.client(), &broker, &self.topic, problemas, || {
+            productor.poll(Duration::from_millis(20));
+        })?;
+        Ok(Sesion { productor, broker, a_medias: Vec::new(), encolados: 0 })
+    }
+}
+
+impl Emisor for EmisorLibrdkafka {
+    fn enviar(&mut self, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker> {
+        // Si ya no son los que quedaron a medias, aquellos se retiran con su sesión.
+        let misma = self.sesion.take().filter(|s| s.a_medias.is_empty() || s.a_medias == mensajes);
+        let mut sesion = match misma {
+            Some(sesion) => sesion,
+            None if mensajes.is_empty() => return Ok(()),
+            None => self.abrir()?,
+        };
+        match sesion.enviar(&self.topic, mensajes)? {
+            None => {
+                self.sesion = Some(sesion);
+                Ok(())
+            }
+            Some(espera) => {
+                sesion.a_medias = mensajes.to_vec();
+                self.sesion = Some(sesion);
+                Err(espera)
+            }
+        }
+    }
+}
+
+impl Sesion {
+    /// Manda los mensajes y espera a que se confirmen todos. Con un error dentro de `Ok`, siguen en
+    /// camino; con los demás, la sesión ya no sirve.
+    fn enviar(&mut self, topic: &str, mensajes: &[PorEnviar]) -> Result<Option<ErrorBroker>, ErrorBroker> {
+        let (mut antes, mut quieto) = (0, Instant::now());
+        loop {
+            self.encolar(topic, mensajes)?;
+            self.productor.poll(PASO);
+            let Entregas { confirmadas, fallo } = &mut *self.productor.context().entregas();
+            if let Some(error) = fallo.take() {
+                return Err(sin_respuesta(&error, &self.broker));
+            }
+            if *confirmadas == mensajes.len() {
+                *confirmadas = 0;
+                self.encolados = 0;
+                self.a_medias.clear();
+                self.productor.context().problemas.olvidar();
+                return Ok(None);
+            }
+            if *confirmadas > antes {
+                (antes, quieto) = (*confirmadas, Instant::now());
+            }
+            // Lo que dura menos se arregla solo, y no merece un aviso.
+            if quieto.elapsed() >= PLAZO_PROBLEMA
+                && let Some(problema) = self.productor.context().problemas.tomar(&self.broker)
+            {
+                return Ok(Some(pasajero(problema)));
+            }
+            if quieto.elapsed() >= PLAZO_CONFIRMACION {
+                let frase = format!("Kafka, en {}, no confirma los mensajes", self.broker);
+                return Ok(Some(ErrorBroker::Pasajero(frase)));
+            }
+        }
+    }
+
+    /// Pone en la cola de librdkafka los que quepan.
+    fn encolar(&mut self, topic: &str, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker> {
+        for mensaje in &mensajes[self.encolados..] {
+            let registro = BaseRecord::to(topic).key(&mensaje.clave).payload(&mensaje.valor);
+            match self.productor.send(registro) {
+                Ok(()) => self.encolados += 1,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => break,
+                Err((KafkaError::MessageProduction(codigo), _)) => {
+                    return Err(traducir(codigo, "", &self.broker));
+                }
+                Err((error, _)) => return Err(sin_respuesta(&error, &self.broker)),
+            }
+        }
+        Ok(())
+    }
+}

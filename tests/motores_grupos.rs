@@ -1,0 +1,234 @@
+//! Varios consumidores de un grupo, contra un Kafka 4 y un servidor de MongoDB de verdad.
+//!
+//! Se lanza con servicios/probar, que los instala. Sin servidor, falla: no se salta.
+
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+mod comun;
+#[path = "comun/motores.rs"]
+mod motores;
+
+use comun::{EnMarcha, programa};
+use motores::{
+    Motor, administrar, comprobar_ventanas, con, crear_topic, documentos, esperar, guardados, repositorio,
+    segun,
+};
+use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
+use practicas_iabd06::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
+use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro, TOPIC};
+use practicas_iabd06::config::tuberia::Propiedades;
+
+const PACIENCIA: Duration = Duration::from_secs(90);
+const ESPERA: Duration = Duration::from_millis(200);
+const GRUPO: &str = "consumidor_metrics_iabd06";
+
+/// El `LAG` y el consumidor de cada partición, como los ve la herramienta de Kafka.
+fn describir(kafka: &Motor) -> Vec<(Option<u64>, String)> {
+    let salida = Command::new(repositorio().join("servicios/kafka-herramienta"))
+        .args(["kafka4", "kafka-consumer-groups", "--describe", "--group", GRUPO])
+        .args(["--bootstrap-server", &kafka.entorno["KAFKA_BOOTSTRAP_SERVERS"]])
+        .output()
+        .unwrap();
+    let texto = String::from_utf8(salida.stdout).unwrap();
+    let filas = texto.lines().map(|l| l.split_whitespace().collect::<Vec<_>>());
+    let del_topic = filas.filter(|f| f.get(1) == Some(&TOPIC));
+    del_topic.map(|f| (f[5].parse().ok(), f[6].to_owned())).collect()
+}
+
+/// Cuántos consumidores tienen particiones, si las cuatro están repartidas.
+fn duenos(kafka: &Motor) -> usize {
+    let duenos: BTreeSet<_> = describir(kafka).into_iter().map(|(_, dueno)| dueno).collect();
+    if duenos.contains("-") { 0 } else { duenos.len() }
+}
+
+#[test]
+fn una_particion_que_se_va_con_su_ventana_abierta_y_vuelve_da_las_ventanas_exactas() {
+    let (kafka, mongo) = (Motor::arrancar("kafka4"), Motor::arrancar("mongo"));
+    let carpeta = tempfile::tempdir().unwrap();
+    crear_topic(&kafka, TOPIC, 4);
+    let producir = |rondas: &str| {
+        let argumentos = ["--servidores", "50", "--rondas", rondas, "--sin-pausa"];
+        let salida = con(programa("productor", carpeta.path(), &argumentos), &[&kafka]).output().unwrap();
+        assert!(salida.status.success(), "{}", String::from_utf8_lossy(&salida.stderr));
+    };
+    let consumidor = || {
+        let mut orden = con(programa("consumidor", carpeta.path(), &[]), &[&kafka, &mongo]);
+        EnMarcha(orden.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    };
+    producir("1"); // 50 mensajes en cuatro particiones: todas quedan a medias
+    let queda = consumidor();
+    esperar(|| guardados(&mongo, CRUDOS), |n| *n == 50);
+    let mut otro = consumidor();
+    esperar(|| duenos(&kafka), |n| *n == 2);
+    otro.senal("-INT");
+    assert!(otro.0.wait().unwrap().success());
+    esperar(|| duenos(&kafka), |n| *n == 1);
+    producir("9");
+    let kpis: usize = (0..4).map(|p| en_particion(&kafka, p) / 20).sum();
+    esperar(
+        || [CRUDOS, KPIS].map(|coleccion| guardados(&mongo, coleccion)),
+        |guardados| guardados[0] == 500 && guardados[1] >= kpis,
+    );
+    drop(queda);
+    assert_eq!(comprobar_ventanas(&mongo, "iabd06"), (500, kpis));
+}
+
+/// Los mensajes que hay en una partición.
+fn en_particion(kafka: &Motor, particion: u32) -> usize {
+    let lineas = format!(
+        "print(Consumer({{**BROKER, 'group.id': 'x'}}).get_watermark_offsets(TopicPartition('{TOPIC}', {particion}))[1])"
+    );
+    administrar(kafka, &lineas).parse().unwrap()
+}
+
+#[test]
+fn tres_consumidores_se_reparten_el_topic_y_uno_muere_otro_se_va_y_otro_llega() {
+    let rondas = segun(400, 4_000); // 20.000 mensajes, o 200.000
+    let total = 50 * rondas;
+    let (kafka, mongo) = (Motor::arrancar("kafka4"), Motor::arrancar("mongo"));
+    let carpeta = tempfile::tempdir().unwrap();
+    crear_topic(&kafka, TOPIC, 4);
+    let crudos = || guardados(&mongo, CRUDOS);
+
+    let pausa = segun("25ms", "10ms");
+    let producir =
+        ["--servidores", "50", "--rondas", &rondas.to_string(), "--intervalo", pausa, "--silencioso"];
+    let mut productor =
+        EnMarcha(con(programa("productor", carpeta.path(), &producir), &[&kafka]).spawn().unwrap());
+    let consumidor = || {
+        let mut orden = con(programa("consumidor", carpeta.path(), &[]), &[&kafka, &mongo]);
+        EnMarcha(orden.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    };
+    let (muere, se_va, queda) = (consumidor(), consumidor(), consumidor());
+    esperar(crudos, |n| *n > total / 10);
+    drop(muere); // kill -9
+    esperar(crudos, |n| *n > total / 4);
+    se_va.senal("-INT");
+    let mut se_va = se_va;
+    assert!(se_va.0.wait().unwrap().success());
+    let llega = consumidor();
+    assert!(productor.0.wait().unwrap().success());
+
+    // Al acabar, cada partición la tiene uno de los dos, y sin confirmar queda la ventana abierta.
+    esperar(|| (crudos(), guardados(&mongo, DESCARTADOS)), |(c, d)| c + d >= total);
+    esperar(
+        || describir(&kafka),
+        |filas| filas.len() == 4 && filas.iter().all(|(lag, _)| lag.is_some_and(|l| l < 20)),
+    );
+    assert_eq!(duenos(&kafka), 2);
+    drop((queda, llega));
+
+    assert!(documentos(&mongo, "iabd06", DESCARTADOS).is_empty());
+    let (guardados, kpis) = comprobar_ventanas(&mongo, "iabd06");
+    assert_eq!(guardados, total, "ni se pierde ni se repite ninguno");
+    println!("{total} mensajes, tres consumidores, {kpis} KPIs");
+}
+
+fn direccion(motor: &Motor) -> Vec<String> {
+    vec![motor.entorno["KAFKA_BOOTSTRAP_SERVERS"].clone()]
+}
+
+fn emisor(motor: &Motor, topic: &str) -> EmisorLibrdkafka {
+    EmisorLibrdkafka::new(direccion(motor), Propiedades::default(), topic)
+}
+
+fn receptor(motor: &Motor, topic: &str) -> ReceptorLibrdkafka {
+    ReceptorLibrdkafka::new(direccion(motor), Propiedades::default(), topic, "grupo")
+}
+
+fn mensajes(rango: std::ops::Range<usize>) -> Vec<PorEnviar> {
+    rango.map(|n| PorEnviar { clave: format!("servidor{n}"), valor: n.to_string().into_bytes() }).collect()
+}
+
+/// Insiste mientras el error sea pasajero.
+fn insistir<T>(mut algo: impl FnMut() -> Result<T, ErrorBroker>) -> T {
+    let fin = Instant::now() + PACIENCIA;
+    loop {
+        match algo() {
+            Ok(hecho) => return hecho,
+            Err(ErrorBroker::Pasajero(_)) if Instant::now() < fin => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+/// Recibe hasta tener `cuantos`.
+fn recibir(receptor: &mut ReceptorLibrdkafka, cuantos: usize) -> Vec<Registro> {
+    let fin = Instant::now() + PACIENCIA;
+    let mut todos = Vec::new();
+    while todos.len() < cuantos {
+        assert!(Instant::now() < fin, "solo han llegado {}", todos.len());
+        todos.extend(insistir(|| receptor.recibir(ESPERA)));
+    }
+    todos
+}
+
+fn numeros(registros: &[Registro]) -> Vec<usize> {
+    registros.iter().map(|r| String::from_utf8_lossy(&r.valor).parse().unwrap()).collect()
+}
+
+#[test]
+fn una_particion_que_se_va_ya_no_se_puede_confirmar_y_quien_la_recibe_sigue_por_lo_confirmado() {
+    let kafka = Motor::arrancar("kafka4");
+    crear_topic(&kafka, "dos", 2);
+    emisor(&kafka, "dos").enviar(&mensajes(0..200)).unwrap();
+    let mut uno = receptor(&kafka, "dos");
+    assert_eq!(recibir(&mut uno, 200).len(), 200);
+    assert_eq!(uno.reiniciadas(), [0, 1], "han llegado las dos");
+    uno.confirmar(&[(0, 10), (1, 20)]).unwrap();
+    assert_eq!(uno.atraso().unwrap(), 0);
+
+    let mut otro = receptor(&kafka, "dos");
+    let fin = Instant::now() + PACIENCIA;
+    let (mut suyos, mut ida) = (Vec::new(), Vec::new());
+    while suyos.is_empty() {
+        assert!(Instant::now() < fin);
+        assert!(uno.recibir(ESPERA).unwrap().is_empty(), "la que se queda no se vuelve a leer");
+        ida.extend(uno.reiniciadas());
+        suyos = otro.recibir(ESPERA).unwrap();
+    }
+    let [ida] = ida[..] else { panic!("{ida:?}") };
+    assert_eq!(otro.reiniciadas(), [ida]);
+    let confirmado = [10, 20][ida as usize];
+    assert_eq!((suyos[0].particion, suyos[0].offset), (ida, confirmado));
+    let error = uno.confirmar(&[(ida, 50)]).unwrap_err();
+    assert!(matches!(&error, ErrorBroker::Pasajero(f) if f.contains("otro consumidor")), "{error:?}");
+    let confirmados = administrar(
+        &kafka,
+        "c = Consumer({**BROKER, 'group.id': 'grupo'})\n\
+         print([p.offset for p in c.committed([TopicPartition('dos', 0), TopicPartition('dos', 1)])])",
+    );
+    assert_eq!(confirmados, "[10, 20]");
+
+    // Tras ese error, uno vuelve a lo confirmado en la que le queda; y al irse el otro, recupera la suya.
+    let queda = 1 - ida;
+    let releidos = recibir(&mut uno, 1);
+    assert_eq!((releidos[0].particion, releidos[0].offset), (queda, [10, 20][queda as usize]));
+    assert_eq!(uno.reiniciadas(), [queda]);
+    otro.confirmar(&[(ida, 60)]).unwrap();
+    drop(otro);
+    let devuelto = loop {
+        if let Some(registro) = recibir(&mut uno, 1).into_iter().find(|r| r.particion == ida) {
+            break registro;
+        }
+    };
+    assert_eq!(devuelto.offset, 60);
+}
+
+#[test]
+fn las_claves_van_a_la_particion_que_les_da_java() {
+    let kafka = Motor::arrancar("kafka4");
+    crear_topic(&kafka, "claves", 7);
+    emisor(&kafka, "claves").enviar(&mensajes(0..50)).unwrap();
+    let mut particiones: Vec<_> = recibir(&mut receptor(&kafka, "claves"), 50);
+    particiones.sort_by_key(|r| numeros(std::slice::from_ref(r))[0]);
+    let nuestras: Vec<_> = particiones.iter().map(|r| r.particion).collect();
+    let suyas = administrar(
+        &kafka,
+        "from kafka.partitioner.default import murmur2\n\
+         print([(murmur2(f'servidor{n}'.encode()) & 0x7fffffff) % 7 for n in range(50)])",
+    );
+    assert_eq!(format!("{nuestras:?}"), suyas);
+}
