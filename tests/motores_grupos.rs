@@ -232,3 +232,26 @@ fn las_claves_van_a_la_particion_que_les_da_java() {
     );
     assert_eq!(format!("{nuestras:?}"), suyas);
 }
+
+#[test]
+fn a_quien_otro_le_quita_el_group_instance_id_se_le_dice_y_no_insiste() {
+    let kafka = Motor::arrancar("kafka4");
+    emisor(&kafka, "fijo").enviar(&mensajes(0..10)).unwrap();
+    let con_nombre = || {
+        let propiedades = Propiedades(vec![("group.instance.id".to_owned(), "uno".to_owned())]);
+        ReceptorLibrdkafka::new(direccion(&kafka), propiedades, "fijo", "grupo")
+    };
+    let (mut uno, mut otro) = (con_nombre(), con_nombre());
+    recibir(&mut uno, 10);
+    recibir(&mut otro, 10); // enseguida: no se espera a que caduque el primero
+    let fin = Instant::now() + PACIENCIA;
+    let error = loop {
+        assert!(Instant::now() < fin);
+        match uno.recibir(ESPERA) {
+            Err(error @ ErrorBroker::Definitivo(_)) => break error,
+            Err(ErrorBroker::Pasajero(_)) => {}
+            Ok(registros) => assert!(registros.is_empty()),
+        }
+    };
+    assert!(error.to_string().contains("group.instance.id"), "{error}");
+}
