@@ -149,6 +149,7 @@ fn todo(version: &'static str) {
     mas_alla_del_final(&motor);
     borrado_y_vuelto_a_crear(&motor);
     broker_que_cae_y_vuelve(&mut motor);
+    topic_que_no_se_crea_solo(&mut motor);
     direccion_anunciada_que_no_responde(&mut motor);
 }
 
@@ -379,6 +380,18 @@ fn kafka_4_se_reconoce() {
     for error in errores {
         let ErrorBroker::Definitivo(frase) = error else { panic!("{error:?}") };
         assert!(frase.contains("Kafka 4") && frase.contains("docker-compose.yml"), "{frase}");
+    }
+}
+
+fn topic_que_no_se_crea_solo(motor: &mut Motor) {
+    let carpeta = tempfile::tempdir().unwrap();
+    let propiedades = carpeta.path().join("sin-crear.properties");
+    std::fs::write(&propiedades, "auto.create.topics.enable=false\n").unwrap();
+    motor.parar();
+    motor.rearrancar_con(&["--propiedades", propiedades.to_str().unwrap()]);
+    for error in sin_conectar(&direccion(motor)) {
+        let ErrorBroker::Pasajero(frase) = &error else { panic!("{error:?}") };
+        assert!(frase.contains("no tiene listo el topic «x»") && frase.contains("kafka-topics"), "{frase}");
     }
 }
 

@@ -394,9 +394,10 @@ fn si_hay_un_kafka_a_mano_el_motor_embebido_dice_como_usarlo() {
 
 #[test]
 fn una_carpeta_que_no_vale_se_dice_y_se_pide_otra() {
-    let carpeta = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(carpeta.path().join("datos/motor.sqlite3")).unwrap();
-    for nombre in ["productor", "consumidor"] {
+    // Ni se puede abrir el fichero ni, como en una carpeta de red, trabajar en modo WAL.
+    for (nombre, estorbo) in [("productor", "motor.sqlite3"), ("consumidor", "motor.sqlite3-wal")] {
+        let carpeta = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(carpeta.path().join("datos").join(estorbo)).unwrap();
         let salida = correr(nombre, carpeta.path(), &[]);
         assert_eq!(salida.status.code(), Some(1), "{salida:?}");
         assert!(errores(&salida).contains("elige otra carpeta con --datos"), "{salida:?}");
