@@ -209,7 +209,7 @@ impl Banco {
             usual.push(self.en_python("consumidor.py", &[&LEIDOS_PYTHON.to_string()]));
         }
         println!(
-            "consumidor: {:.0} mensajes/s; un insert_one por mensaje, {:.0} ({:.1} veces; se piden 5); insert_many de los mismos documentos y tandas, {:.0} ({:.0} %; se pide el 85); sin índices {:.0} ({:.0} %)",
+            "consumidor: {:.0} mensajes/s; un insert_one por mensaje, {:.0} ({:.1} veces; se piden 5); insert_many de los mismos documentos, tandas e índices, {:.0} ({:.0} %; se pide el 85); sin índices, {:.0} ({:.0} %)",
             mediana(&nuestro),
             mediana(&usual),
             cociente(&nuestro, &usual),
