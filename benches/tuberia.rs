@@ -32,7 +32,7 @@ const ENVIADOS: u64 = if CORTO { 50_000 } else { 200_000 };
 const ENVIADOS_CONFLUENT: u64 = ENVIADOS / 2;
 const ENVIADOS_KAFKA_PYTHON: u64 = ENVIADOS / 10;
 /// Mensajes de cada consumidor, y los que le da tiempo a un insert_one por mensaje.
-const LEIDOS: u64 = if CORTO { 2_000 } else { 10_000 };
+const LEIDOS: u64 = if CORTO { 500 } else { 10_000 };
 const LEIDOS_PYTHON: u64 = LEIDOS / 10;
 /// El tope de memoria de los dos programas, en MB.
 const MEMORIA: f64 = 40.0;

@@ -25,7 +25,7 @@ const BINARIOS: &[(&str, &str)] = &[
 ];
 
 /// Opciones de programas que no son nuestros: cargo, curl, influx, Docker, Kafka y el instalador de macOS.
-const AJENAS: &str = "--bin --features --offline --data-binary --data-urlencode --proto --file --install \
+const AJENAS: &str = "--bin --bench --features --offline --data-binary --data-urlencode --proto --file --install \
     --wait --bootstrap-server --list --describe --group --topic --from-beginning --max-messages";
 
 /// Un bloque de este tipo se comprueba o es solo para leer. Otro (`sh`, `bash`) pasaría sin mirar.
