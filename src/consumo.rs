@@ -65,13 +65,8 @@ impl Consumo {
         tanda
     }
 
-    /// El broker vuelve a empezar por lo confirmado: las ventanas abiertas se rehacen.
-    pub fn olvidar_ventanas(&mut self) {
-        self.agregadores.clear();
-    }
-
-    /// Estas particiones se han ido, o han vuelto a empezar por lo confirmado.
-    pub fn olvidar(&mut self, particiones: &[i32]) {
+    /// Estas particiones se han ido, o han vuelto a empezar por lo confirmado: sus ventanas se rehacen.
+    pub fn olvidar_ventanas(&mut self, particiones: &[i32]) {
         self.agregadores.retain(|particion, _| !particiones.contains(particion));
     }
 

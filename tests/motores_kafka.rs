@@ -324,6 +324,7 @@ fn broker_que_cae_y_vuelve(motor: &mut Motor) {
     emisor.enviar(&mensajes(0..10)).unwrap();
     assert_eq!(textos(&recibir(&mut receptor, 10)), de_web01(0..10));
     receptor.confirmar(&[(0, 10)]).unwrap();
+    assert_eq!((receptor.reiniciadas(), receptor.reiniciadas()), (vec![0], vec![]));
 
     motor.matar();
     for error in [
@@ -338,6 +339,7 @@ fn broker_que_cae_y_vuelve(motor: &mut Motor) {
     motor.rearrancar();
     insistir(|| emisor.enviar(&mensajes(10..20)));
     assert_eq!(textos(&recibir(&mut receptor, 10)), de_web01(10..20));
+    assert_eq!(receptor.reiniciadas(), [0]);
     insistir(|| receptor.confirmar(&[(0, 20)]));
 
     // En marcha y de golpe: nada se pierde, aunque con la crate algo pueda estar dos veces.

@@ -332,7 +332,9 @@ fn las_ventanas_son_por_particion_y_se_confirma_donde_no_hay_ninguna_abierta() {
     assert_eq!(tanda.kpis.iter().map(|k| &*k.id).collect::<Vec<_>>(), ["t#0#10-11"]);
     assert_eq!(tanda.confirmar, BTreeMap::from([(0, 13), (1, 6)]));
     assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1), (2, 1)]);
-    consumo.olvidar_ventanas();
+    consumo.olvidar_ventanas(&[1, 2]);
+    assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1)]);
+    consumo.olvidar_ventanas(&[0]);
     assert_eq!(consumo.abiertas().count(), 0);
 }
 
@@ -357,9 +359,18 @@ fn el_receptor_sigue_por_lo_confirmado_y_tras_un_error_vuelve_a_ello() {
     mandar(carpeta.path(), (0..5).map(bueno));
     let mut receptor = nuevo();
     assert_eq!((receptor.atraso().unwrap(), offsets(&mut receptor)), (5, vec![0, 1, 2, 3, 4]));
+    assert_eq!((receptor.reiniciadas(), receptor.reiniciadas()), (vec![0], vec![]));
     assert_eq!((receptor.atraso().unwrap(), offsets(&mut receptor)), (0, vec![]));
     receptor.confirmar(&[(0, 3)]).unwrap();
     assert_eq!(offsets(&mut nuevo()), [3, 4]);
+
+    // Confirmar falla: se vuelve a lo confirmado, y se dice.
+    let conexion = Connection::open(carpeta.path().join("datos/motor.sqlite3")).unwrap();
+    conexion.execute("ALTER TABLE grupos RENAME TO apartada", []).unwrap();
+    receptor.confirmar(&[(0, 5)]).unwrap_err();
+    conexion.execute("ALTER TABLE apartada RENAME TO grupos", []).unwrap();
+    assert_eq!((offsets(&mut receptor), receptor.reiniciadas()), (vec![3, 4], vec![0]));
+
     receptor.confirmar(&[(0, 9)]).unwrap();
     assert!(matches!(nuevo().recibir(Duration::ZERO), Err(ErrorBroker::Definitivo(_))));
 }

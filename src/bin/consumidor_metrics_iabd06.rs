@@ -45,11 +45,9 @@ fn consumidor() -> Result<(), Fallo> {
 
     // 2. Bucle: cada tanda de mensajes, como la entrega el broker.
     while config.mensajes != Some(cuentas.leidos) && !parada.pedida() {
-        let recibidos = insistir(&parada, &pantalla, || {
-            receptor.recibir(ESPERA).inspect_err(|_| consumo.olvidar_ventanas()) // se vuelve a lo confirmado
-        })?;
+        let recibidos = insistir(&parada, &pantalla, || receptor.recibir(ESPERA))?;
         let Some(mut registros) = recibidos else { break };
-        consumo.olvidar(&receptor.reiniciadas()); // Kafka las ha repartido entre los consumidores del grupo
+        consumo.olvidar_ventanas(&receptor.reiniciadas()); // se releen desde lo confirmado, o son ya de otro
         registros.truncate(config.mensajes.map_or(usize::MAX, |n| (n - cuentas.leidos) as usize));
         cuentas.leidos += registros.len() as u64;
         let tanda = consumo.procesar(&registros, SystemTime::now());
@@ -67,8 +65,8 @@ fn consumidor() -> Result<(), Fallo> {
         if !confirmar.is_empty()
             && let Err(error) = receptor.confirmar(&confirmar)
         {
+            // Releer no repite nada.
             pantalla.avisar(Nivel::Aviso, &format!("{error}. Se relee lo que no se ha confirmado."));
-            consumo.olvidar_ventanas(); // releer no repite nada
         }
 
         cuentas.crudos += tanda.crudos.len();
@@ -78,9 +76,7 @@ fn consumidor() -> Result<(), Fallo> {
             tablero.kpi(documento);
         }
         let abierta = consumo.abiertas().map(|(_, mensajes)| mensajes).sum();
-        tablero.tanda(&registros, cuentas, (abierta, config.ventana), || {
-            receptor.atraso().inspect_err(|_| consumo.olvidar_ventanas()).ok()
-        });
+        tablero.tanda(&registros, cuentas, (abierta, config.ventana), || receptor.atraso().ok());
     }
 
     // 3. Cierre: la ventana abierta no se confirma, y la próxima vez se relee entera.

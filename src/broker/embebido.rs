@@ -1,5 +1,6 @@
 //! El broker embebido: los mensajes son filas de SQLite, con su offset. Tiene una sola partición.
 
+use std::mem;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ pub struct ReceptorEmbebido {
     topic: String,
     grupo: String,
     siguiente: Option<i64>, // nada: hay que volver a lo confirmado
+    reiniciada: bool,
 }
 
 impl EmisorEmbebido {
@@ -66,7 +68,8 @@ impl ReceptorEmbebido {
     /// [`ErrorBroker::Definitivo`] si no se puede.
     pub fn new(datos: &Path, topic: &str, grupo: &str) -> Result<Self, ErrorBroker> {
         let conexion = embebido::abrir(datos).map_err(ErrorBroker::Definitivo)?;
-        Ok(ReceptorEmbebido { conexion, topic: topic.to_owned(), grupo: grupo.to_owned(), siguiente: None })
+        let (topic, grupo) = (topic.to_owned(), grupo.to_owned());
+        Ok(ReceptorEmbebido { conexion, topic, grupo, siguiente: None, reiniciada: false })
     }
 
     /// El offset por el que va: si no se sabe, lo confirmado o el principio.
@@ -93,6 +96,7 @@ impl ReceptorEmbebido {
             return Err(ErrorBroker::otra_historia(&detalle));
         }
         self.siguiente = Some(confirmado);
+        self.reiniciada = true;
         Ok(confirmado)
     }
 
@@ -127,6 +131,10 @@ impl Receptor for ReceptorEmbebido {
             }
             thread::sleep(PAUSA.min(falta));
         }
+    }
+
+    fn reiniciadas(&mut self) -> Vec<i32> {
+        if mem::take(&mut self.reiniciada) { vec![0] } else { Vec::new() }
     }
 
     fn confirmar(&mut self, siguientes: &[(i32, i64)]) -> Result<(), ErrorBroker> {

@@ -75,12 +75,10 @@ pub trait Receptor: Send {
     /// allá del final del topic.
     fn recibir(&mut self, espera: Duration) -> Result<Vec<Registro>, ErrorBroker>;
 
-    /// Las particiones que el último [`recibir`](Self::recibir) ha dejado, o ha vuelto a empezar por lo
-    /// confirmado: sus ventanas abiertas ya no valen. Se pregunta antes de usar lo recibido. Solo las
-    /// tiene quien comparte el topic con otros de su grupo.
-    fn reiniciadas(&mut self) -> Vec<i32> {
-        Vec::new()
-    }
+    /// Las particiones que, desde la última vez que se preguntó, se han empezado por lo confirmado (al
+    /// abrir, tras un error) o se han ido a otro del grupo: sus ventanas abiertas ya no valen. Se pregunta
+    /// tras [`recibir`](Self::recibir), antes de usar lo recibido.
+    fn reiniciadas(&mut self) -> Vec<i32>;
 
     /// Confirma, por partición, el offset del siguiente mensaje por leer.
     ///

@@ -1,6 +1,7 @@
 //! Recibir mensajes de Kafka en nombre de un grupo, y confirmarlos.
 
 use std::collections::HashMap;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use kafka::client::fetch::{Message, Response};
@@ -35,6 +36,7 @@ pub struct ReceptorKafka {
     grupo: String,
     avisos: Option<Avisos>,
     sesion: Option<Sesion>,
+    reiniciadas: Vec<i32>,
     /// Lo leído y lo confirmado, aunque después se haya perdido la conexión.
     historia: Historia,
 }
@@ -61,6 +63,7 @@ impl ReceptorKafka {
             grupo: grupo.to_owned(),
             avisos: None,
             sesion: None,
+            reiniciadas: Vec::new(),
             historia: Historia::new(grupo),
         }
     }
@@ -85,7 +88,7 @@ impl ReceptorKafka {
         Ok(hecho)
     }
 
-    fn abrir(&self) -> Result<Sesion, ErrorBroker> {
+    fn abrir(&mut self) -> Result<Sesion, ErrorBroker> {
         let Conexion { mut cliente, broker, finales } = conectar(&self.brokers, &self.topic)?;
         let principios =
             offsets(&mut cliente, &self.topic, FetchOffset::Earliest).map_err(|e| traducir(&e, &broker))?;
@@ -120,6 +123,7 @@ impl ReceptorKafka {
         }
         particiones.sort_by_key(|p| p.id);
         avisar_borrados(self.avisos.as_ref(), saltados);
+        self.reiniciadas = particiones.iter().map(|p| p.id).collect();
         Ok(Sesion { cliente, broker, particiones })
     }
 }
@@ -131,6 +135,10 @@ impl Receptor for ReceptorKafka {
             self.historia.anotar_leido(registro);
         }
         Ok(registros)
+    }
+
+    fn reiniciadas(&mut self) -> Vec<i32> {
+        mem::take(&mut self.reiniciadas)
     }
 
     fn confirmar(&mut self, siguientes: &[(i32, i64)]) -> Result<(), ErrorBroker> {
