@@ -7,9 +7,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+mod medidas;
 #[path = "../tests/comun/motores.rs"]
 mod motores;
 
+use medidas::mediana;
 use motores::{Motor, python, sin_proxy};
 use practicas_iabd06::influx::diario::Limites;
 use practicas_iabd06::influx::{InfluxDBClient, Point, WriteOptions};
@@ -83,11 +85,6 @@ with InfluxDBClient.from_env_properties() as cliente:
     texto.trim().parse().unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&salida.stderr)))
 }
 
-fn mediana(mut valores: Vec<f64>) -> f64 {
-    valores.sort_by(f64::total_cmp);
-    valores[valores.len() / 2]
-}
-
 fn main() {
     let motor = Motor::arrancar("influx");
     let ahora = SystemTime::now().duration_since(UNIX_EPOCH).expect("reloj").as_nanos() as i64;
@@ -104,7 +101,7 @@ fn main() {
             hechos.push(con_cuerpos_hechos(&motor, base(), batch_size));
             suyos.push(con_python(&motor, base(), batch_size));
         }
-        let cociente = |otros: &[f64]| mediana(nuestros.iter().zip(otros).map(|(a, b)| a / b).collect());
+        let cociente = |otros: &[f64]| mediana(nuestros.iter().zip(otros).map(|(a, b)| a / b));
         let (frente_a_hechos, frente_a_python) = (cociente(&hechos), cociente(&suyos));
         println!(
             "batch_size {batch_size}: WriteApi {:.0} puntos/s; cuerpos hechos {:.0} ({:.0} %); Python {:.0} ({:.1} veces)",

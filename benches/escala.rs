@@ -12,13 +12,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[path = "../tests/comun/mod.rs"]
 mod comun;
+mod medidas;
 #[path = "../tests/comun/motores.rs"]
 mod motores;
 
 use comun::{EnMarcha, programa};
+use medidas::mediana;
 use mongodb::bson::Document;
 use mongodb::sync::Client;
-use motores::{Motor, con, crear_topic, segun, sin_proxy};
+use motores::{Motor, con, crear_topic, memoria, segun, sin_proxy};
 use practicas_iabd06::almacen::CRUDOS;
 use practicas_iabd06::broker::kafka::{EmisorKafka, ReceptorKafka};
 use practicas_iabd06::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
@@ -42,11 +44,9 @@ fn procesador(pid: u32) -> Duration {
     Duration::from_millis(10 * ticks.sum::<u64>()) // 100 por segundo, en todos los Linux de uso normal
 }
 
-/// La memoria residente de un proceso, en MB.
-fn memoria(pid: u32) -> f64 {
-    let estado = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("/proc");
-    let linea = estado.lines().find_map(|l| l.strip_prefix("VmRSS:")).expect("VmRSS");
-    linea.trim().trim_end_matches(" kB").parse::<f64>().expect("VmRSS") / 1024.0
+/// La memoria de un proceso, en MB.
+fn megas(pid: u32) -> f64 {
+    memoria(pid, "VmRSS").expect("/proc") as f64 / 1024.0
 }
 
 /// El proceso de un motor.
@@ -72,16 +72,6 @@ fn medir(mensajes: usize, pids: &[u32], algo: impl FnOnce()) -> Coste {
     Coste { reloj, procesador: gastado }
 }
 
-fn mediana(valores: impl Iterator<Item = f64>) -> f64 {
-    let mut valores: Vec<_> = valores.collect();
-    valores.sort_by(f64::total_cmp);
-    valores[valores.len() / 2]
-}
-
-fn direccion(kafka: &Motor) -> Vec<String> {
-    vec![kafka.entorno["KAFKA_BOOTSTRAP_SERVERS"].clone()]
-}
-
 fn enviar(emisor: &mut dyn Emisor, mensajes: &[PorEnviar]) {
     for tanda in mensajes.chunks(TANDA) {
         emisor.enviar(tanda).expect("enviar");
@@ -105,7 +95,7 @@ fn adaptadores(kafka: &Motor) {
     let mut costes: HashMap<_, Vec<Coste>> = HashMap::new();
     for ronda in 0..=RONDAS {
         for nombre in ["crate kafka", "librdkafka"] {
-            let (brokers, topic) = (direccion(kafka), format!("{}-{ronda}", nombre.replace(' ', "-")));
+            let (brokers, topic) = (vec![kafka.broker()], format!("{}-{ronda}", nombre.replace(' ', "-")));
             crear_topic(kafka, &topic, 1);
             let de_librdkafka = nombre == "librdkafka";
             let mut emisor: Box<dyn Emisor> = match de_librdkafka {
@@ -168,7 +158,7 @@ fn productor(kafka: &Motor) {
     println!(
         "productor: {:.0} mensajes/s; µs de procesador por mensaje: {:.1} en el productor, {:.1} en Kafka",
         1e6 / mediana(costes.iter().map(|c| c.reloj)),
-        mediana(propios.into_iter()),
+        mediana(propios),
         mediana(costes.iter().map(|c| c.procesador[0]))
     );
 }
@@ -255,7 +245,7 @@ fn consumir(
     for ((nombre, _), coste) in motores.iter().zip(ajenos) {
         print!(", {coste:.1} en {nombre}");
     }
-    println!("; hasta {:.0} MB", consumidores.iter().map(|c| memoria(c.0.id())).fold(0.0, f64::max));
+    println!("; hasta {:.0} MB", consumidores.iter().map(|c| megas(c.0.id())).fold(0.0, f64::max));
 }
 
 /// Un punto de cada servidor, la primera vez (que crea su serie) y las siguientes.
@@ -266,7 +256,7 @@ fn series() {
         let token = format!("Token {}", influx.entorno["INFLUXDB_V2_TOKEN"]);
         let agente = sin_proxy();
         let ahora = SystemTime::now().duration_since(UNIX_EPOCH).expect("reloj").as_nanos() as i64;
-        let vacio = memoria(pid(&influx));
+        let vacio = megas(pid(&influx));
         let mut costes = Vec::new();
         for vuelta in 0..2 {
             let mut cuerpos = vec![String::new()];
@@ -293,7 +283,7 @@ fn series() {
             "InfluxDB con {series} servidores: {:.1} µs de procesador por punto que crea su serie, {:.1} por los demás; {:.0} MB de memoria, {:.0} al arrancar",
             costes[0].procesador[0],
             costes[1].procesador[0],
-            memoria(pid(&influx)),
+            megas(pid(&influx)),
             vacio
         );
     }

@@ -4,7 +4,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+mod medidas;
+
 use influxdb_line_protocol::LineProtocolBuilder;
+use medidas::mediana;
 use practicas_iabd06::influx::Point;
 
 const PUNTOS: i64 = 200_000;
@@ -56,15 +59,10 @@ fn ns_por_punto(tarea: fn() -> usize) -> f64 {
     inicio.elapsed().as_nanos() as f64 / PUNTOS as f64
 }
 
-fn mediana(mut valores: Vec<f64>) -> f64 {
-    valores.sort_by(f64::total_cmp);
-    valores[valores.len() / 2]
-}
-
 fn main() {
     let parejas: Vec<_> = (0..RONDAS).map(|_| (ns_por_punto(nuestra), ns_por_punto(la_del_crate))).collect();
-    let uno = mediana(parejas.iter().map(|p| p.0).collect());
-    let otro = mediana(parejas.iter().map(|p| p.1).collect());
-    let veces = mediana(parejas.iter().map(|p| p.1 / p.0).collect());
+    let uno = mediana(parejas.iter().map(|p| p.0));
+    let otro = mediana(parejas.iter().map(|p| p.1));
+    let veces = mediana(parejas.iter().map(|p| p.1 / p.0));
     println!("punto y línea: {uno:.0} ns; influxdb-line-protocol: {otro:.0} ns; {veces:.1} veces más rápido");
 }

@@ -15,10 +15,12 @@ use std::time::{Duration, Instant};
 
 #[path = "../tests/comun/mod.rs"]
 mod comun;
+mod medidas;
 #[path = "../tests/comun/motores.rs"]
 mod motores;
 
 use comun::programa;
+use medidas::mediana;
 use mongodb::bson::{DateTime, RawDocumentBuf, doc};
 use mongodb::options::WriteConcern;
 use mongodb::sync::Client;
@@ -51,18 +53,11 @@ fn correr(mut orden: Command) -> Carrera {
         if let Some(estado) = hijo.try_wait().expect("esperar") {
             break estado;
         }
-        memoria = pico(hijo.id()).unwrap_or(memoria);
+        memoria = motores::memoria(hijo.id(), "VmHWM").map_or(memoria, |kib| kib as f64 / 1024.0);
         thread::sleep(Duration::from_millis(2));
     };
     assert!(estado.success(), "{orden:?}");
     Carrera { tiempo: inicio.elapsed(), memoria }
-}
-
-/// La mayor memoria residente que ha tenido un proceso.
-fn pico(pid: u32) -> Option<f64> {
-    let estado = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let linea = estado.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    Some(linea.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
 }
 
 struct Banco {
@@ -166,10 +161,10 @@ impl Banco {
         }
         println!(
             "productor: {:.0} mensajes/s; confluent-kafka, {:.0} ({:.1} veces; se piden 3); kafka-python, {:.0} ({:.1} veces; se piden 10)",
-            mediana(&nuestro),
-            mediana(&confluent),
+            mediana(nuestro.iter().copied()),
+            mediana(confluent.iter().copied()),
             cociente(&nuestro, &confluent),
-            mediana(&kafka_python),
+            mediana(kafka_python.iter().copied()),
             cociente(&nuestro, &kafka_python)
         );
     }
@@ -189,7 +184,7 @@ impl Banco {
         for (i, servidores) in tamanos.into_iter().enumerate() {
             println!(
                 "productor con {servidores} servidores: {:.1} µs por mensaje ({:.2} veces lo que con 5), hasta {:.0} MB",
-                mediana(&costes[i]),
+                mediana(costes[i].iter().copied()),
                 cociente(&costes[i], &costes[0]),
                 memorias[i]
             );
@@ -210,12 +205,12 @@ impl Banco {
         }
         println!(
             "consumidor: {:.0} mensajes/s; un insert_one por mensaje, {:.0} ({:.1} veces; se piden 5); insert_many de los mismos documentos, tandas e índices, {:.0} ({:.0} %; se pide el 85); sin índices, {:.0} ({:.0} %)",
-            mediana(&nuestro),
-            mediana(&usual),
+            mediana(nuestro.iter().copied()),
+            mediana(usual.iter().copied()),
             cociente(&nuestro, &usual),
-            mediana(&hechos),
+            mediana(hechos.iter().copied()),
             100.0 * cociente(&nuestro, &hechos),
-            mediana(&sin_indices),
+            mediana(sin_indices.iter().copied()),
             100.0 * cociente(&nuestro, &sin_indices)
         );
     }
@@ -225,15 +220,9 @@ fn por_segundo(mensajes: u64, carrera: &Carrera) -> f64 {
     mensajes as f64 / carrera.tiempo.as_secs_f64()
 }
 
-fn mediana(valores: &[f64]) -> f64 {
-    let mut valores = valores.to_vec();
-    valores.sort_by(f64::total_cmp);
-    valores[valores.len() / 2]
-}
-
 /// La mediana de los cocientes de cada ronda.
 fn cociente(unos: &[f64], otros: &[f64]) -> f64 {
-    mediana(&unos.iter().zip(otros).map(|(a, b)| a / b).collect::<Vec<_>>())
+    mediana(unos.iter().zip(otros).map(|(a, b)| a / b))
 }
 
 fn main() {

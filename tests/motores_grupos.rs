@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 mod comun;
 #[path = "comun/motores.rs"]
@@ -12,23 +12,21 @@ mod motores;
 
 use comun::{EnMarcha, programa};
 use motores::{
-    Motor, administrar, comprobar_ventanas, con, crear_topic, documentos, esperar, guardados, repositorio,
-    segun,
+    ESPERA, Motor, PACIENCIA, administrar, comprobar_ventanas, con, crear_topic, documentos, esperar,
+    guardados, recibir, repositorio, segun,
 };
 use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
 use practicas_iabd06::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro, TOPIC};
 use practicas_iabd06::config::tuberia::Propiedades;
 
-const PACIENCIA: Duration = Duration::from_secs(90);
-const ESPERA: Duration = Duration::from_millis(200);
 const GRUPO: &str = "consumidor_metrics_iabd06";
 
 /// El `LAG` y el consumidor de cada partición, como los ve la herramienta de Kafka.
 fn describir(kafka: &Motor) -> Vec<(Option<u64>, String)> {
     let salida = Command::new(repositorio().join("servicios/kafka-herramienta"))
         .args(["kafka4", "kafka-consumer-groups", "--describe", "--group", GRUPO])
-        .args(["--bootstrap-server", &kafka.entorno["KAFKA_BOOTSTRAP_SERVERS"]])
+        .args(["--bootstrap-server", &kafka.broker()])
         .output()
         .unwrap();
     let texto = String::from_utf8(salida.stdout).unwrap();
@@ -126,43 +124,16 @@ fn tres_consumidores_se_reparten_el_topic_y_uno_muere_otro_se_va_y_otro_llega() 
     println!("{total} mensajes, tres consumidores, {kpis} KPIs");
 }
 
-fn direccion(motor: &Motor) -> Vec<String> {
-    vec![motor.entorno["KAFKA_BOOTSTRAP_SERVERS"].clone()]
-}
-
 fn emisor(motor: &Motor, topic: &str) -> EmisorLibrdkafka {
-    EmisorLibrdkafka::new(direccion(motor), Propiedades::default(), topic)
+    EmisorLibrdkafka::new(vec![motor.broker()], Propiedades::default(), topic)
 }
 
 fn receptor(motor: &Motor, topic: &str) -> ReceptorLibrdkafka {
-    ReceptorLibrdkafka::new(direccion(motor), Propiedades::default(), topic, "grupo")
+    ReceptorLibrdkafka::new(vec![motor.broker()], Propiedades::default(), topic, "grupo")
 }
 
 fn mensajes(rango: std::ops::Range<usize>) -> Vec<PorEnviar> {
     rango.map(|n| PorEnviar { clave: format!("servidor{n}"), valor: n.to_string().into_bytes() }).collect()
-}
-
-/// Insiste mientras el error sea pasajero.
-fn insistir<T>(mut algo: impl FnMut() -> Result<T, ErrorBroker>) -> T {
-    let fin = Instant::now() + PACIENCIA;
-    loop {
-        match algo() {
-            Ok(hecho) => return hecho,
-            Err(ErrorBroker::Pasajero(_)) if Instant::now() < fin => {}
-            Err(error) => panic!("{error:?}"),
-        }
-    }
-}
-
-/// Recibe hasta tener `cuantos`.
-fn recibir(receptor: &mut ReceptorLibrdkafka, cuantos: usize) -> Vec<Registro> {
-    let fin = Instant::now() + PACIENCIA;
-    let mut todos = Vec::new();
-    while todos.len() < cuantos {
-        assert!(Instant::now() < fin, "solo han llegado {}", todos.len());
-        todos.extend(insistir(|| receptor.recibir(ESPERA)));
-    }
-    todos
 }
 
 fn numeros(registros: &[Registro]) -> Vec<usize> {
@@ -239,7 +210,7 @@ fn a_quien_otro_le_quita_el_group_instance_id_se_le_dice_y_no_insiste() {
     emisor(&kafka, "fijo").enviar(&mensajes(0..10)).unwrap();
     let con_nombre = || {
         let propiedades = Propiedades(vec![("group.instance.id".to_owned(), "uno".to_owned())]);
-        ReceptorLibrdkafka::new(direccion(&kafka), propiedades, "fijo", "grupo")
+        ReceptorLibrdkafka::new(vec![kafka.broker()], propiedades, "fijo", "grupo")
     };
     let (mut uno, mut otro) = (con_nombre(), con_nombre());
     recibir(&mut uno, 10);

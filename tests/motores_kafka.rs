@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use motores::{Motor, administrar, borrar_topic, crear_topic};
+use motores::{ESPERA, Motor, PACIENCIA, administrar, borrar_topic, crear_topic, insistir, recibir};
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro};
 
 #[cfg(not(feature = "librdkafka"))]
@@ -67,19 +67,12 @@ mod adaptador {
     }
 }
 
-const PACIENCIA: Duration = Duration::from_secs(90);
-const ESPERA: Duration = Duration::from_millis(200);
-
-fn direccion(motor: &Motor) -> String {
-    motor.entorno["KAFKA_BOOTSTRAP_SERVERS"].clone()
-}
-
 fn emisor(motor: &Motor, topic: &str) -> impl Emisor + use<> {
-    adaptador::emisor(vec![direccion(motor)], topic)
+    adaptador::emisor(vec![motor.broker()], topic)
 }
 
 fn receptor(motor: &Motor, topic: &str) -> adaptador::Receptor {
-    adaptador::receptor(vec![direccion(motor)], topic, "grupo")
+    adaptador::receptor(vec![motor.broker()], topic, "grupo")
 }
 
 fn de_clave(clave: &str, valor: &str) -> PorEnviar {
@@ -92,31 +85,6 @@ fn mensaje(clave: &str, n: usize) -> PorEnviar {
 
 fn mensajes(rango: std::ops::Range<usize>) -> Vec<PorEnviar> {
     rango.map(|n| mensaje("web01", n)).collect()
-}
-
-/// Insiste mientras el error sea pasajero.
-fn insistir<T>(mut algo: impl FnMut() -> Result<T, ErrorBroker>) -> T {
-    let fin = Instant::now() + PACIENCIA;
-    loop {
-        match algo() {
-            Ok(hecho) => return hecho,
-            Err(ErrorBroker::Pasajero(_)) if Instant::now() < fin => {
-                thread::sleep(Duration::from_millis(50)); // no satura al broker que arranca
-            }
-            Err(error) => panic!("{error:?}"),
-        }
-    }
-}
-
-/// Recibe hasta tener `cuantos`.
-fn recibir(receptor: &mut adaptador::Receptor, cuantos: usize) -> Vec<Registro> {
-    let fin = Instant::now() + PACIENCIA;
-    let mut todos = Vec::new();
-    while todos.len() < cuantos {
-        assert!(Instant::now() < fin, "solo han llegado {}", todos.len());
-        todos.extend(insistir(|| receptor.recibir(ESPERA)));
-    }
-    todos
 }
 
 fn textos(registros: &[Registro]) -> Vec<String> {
@@ -249,7 +217,7 @@ fn comprimidos_y_sin_comprimir(motor: &Motor) {
     let mut enviados = 7;
     for compresion in adaptador::COMPRESIONES {
         let comprimidos = de_web01(enviados..enviados + 200);
-        adaptador::enviar_comprimidos(direccion(motor), "mezcla", compresion, &comprimidos);
+        adaptador::enviar_comprimidos(motor.broker(), "mezcla", compresion, &comprimidos);
         sin_comprimir.enviar(&mensajes(enviados + 200..enviados + 205)).unwrap();
         enviados += 205;
     }
@@ -308,7 +276,7 @@ fn borrado_y_vuelto_a_crear(motor: &Motor) {
     let mut uno = receptor(motor, "efimero");
     recibir(&mut uno, 30);
     uno.confirmar(&[(0, 20)]).unwrap();
-    let mut dos = adaptador::receptor(vec![direccion(motor)], "efimero", "otro-grupo");
+    let mut dos = adaptador::receptor(vec![motor.broker()], "efimero", "otro-grupo");
     recibir(&mut dos, 30);
     borrar_topic(motor, "efimero");
     insistir(|| emisor(motor, "efimero").enviar(&mensajes(0..25)));
@@ -378,7 +346,7 @@ fn broker_que_cae_y_vuelve(motor: &mut Motor) {
 #[test]
 fn kafka_4_se_reconoce() {
     let motor = Motor::arrancar("kafka4");
-    let errores = sin_conectar(&direccion(&motor));
+    let errores = sin_conectar(&motor.broker());
     for error in errores {
         let ErrorBroker::Definitivo(frase) = error else { panic!("{error:?}") };
         assert!(frase.contains("Kafka 4") && frase.contains("docker-compose.yml"), "{frase}");
@@ -391,7 +359,7 @@ fn topic_que_no_se_crea_solo(motor: &mut Motor) {
     std::fs::write(&propiedades, "auto.create.topics.enable=false\n").unwrap();
     motor.parar();
     motor.rearrancar_con(&["--propiedades", propiedades.to_str().unwrap()]);
-    for error in sin_conectar(&direccion(motor)) {
+    for error in sin_conectar(&motor.broker()) {
         let ErrorBroker::Pasajero(frase) = &error else { panic!("{error:?}") };
         assert!(frase.contains("no tiene listo el topic «x»") && frase.contains("kafka-topics"), "{frase}");
     }
@@ -400,9 +368,9 @@ fn topic_que_no_se_crea_solo(motor: &mut Motor) {
 fn direccion_anunciada_que_no_responde(motor: &mut Motor) {
     motor.parar();
     motor.rearrancar_con(&["--anunciar", "127.0.0.1:1"]);
-    for error in sin_conectar(&direccion(motor)) {
+    for error in sin_conectar(&motor.broker()) {
         let ErrorBroker::Pasajero(frase) = &error else { panic!("{error:?}") };
-        for parte in [&direccion(motor), "127.0.0.1:1", "KAFKA_ADVERTISED_LISTENERS", "IP_LOCAL"] {
+        for parte in [&motor.broker(), "127.0.0.1:1", "KAFKA_ADVERTISED_LISTENERS", "IP_LOCAL"] {
             assert!(frase.contains(parte), "{frase}");
         }
     }

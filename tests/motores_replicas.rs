@@ -41,8 +41,7 @@ fn muere_el_lider_dos_veces_y_no_se_pierde_ni_se_repite_ni_se_desordena_nada() {
             "[f.result() for f in admin.create_topics([NewTopic('{TOPIC}', 4, replica_assignment=[[2, 3, 1]] * 4)]).values()]"
         ),
     );
-    let brokers =
-        [&primero, &segundo, &tercero].map(|m| m.entorno["KAFKA_BOOTSTRAP_SERVERS"].as_str()).join(",");
+    let brokers = [&primero, &segundo, &tercero].map(Motor::broker).join(",");
     let con_los_tres = |nombre: &str, argumentos: &[&str]| {
         let mut orden = con(programa(nombre, carpeta.path(), argumentos), &[&mongo]);
         orden.env("KAFKA_BOOTSTRAP_SERVERS", &brokers);

@@ -36,7 +36,7 @@ fn entra_quien_puede_y_lo_demas_se_dice_en_una_frase() {
     let carpeta = tempfile::tempdir().unwrap();
     certificados(carpeta.path());
     let mut kafka = Motor::arrancar("kafka4");
-    let llano = kafka.entorno["KAFKA_BOOTSTRAP_SERVERS"].clone();
+    let llano = kafka.broker();
     administrar(
         &kafka,
         &format!(

@@ -10,10 +10,16 @@ use std::time::{Duration, Instant};
 use mongodb::bson::{Bson, Document};
 use mongodb::sync::Client;
 use practicas_iabd06::almacen::{CRUDOS, KPIS};
-use practicas_iabd06::broker::TOPIC;
+use practicas_iabd06::broker::{ErrorBroker, Receptor, Registro, TOPIC};
 use practicas_iabd06::influx::Servidor;
 use practicas_iabd06::influx::http::Acceso;
 use serde_json::Value;
+
+/// Lo que de verdad no debería agotarse nunca, ni con el ordenador ocupado: solo evita que una prueba se cuelgue.
+pub const PACIENCIA: Duration = Duration::from_secs(90);
+
+/// Lo que espera a los mensajes cada llamada a `recibir`.
+pub const ESPERA: Duration = Duration::from_millis(200);
 
 /// Un motor en marcha. Se para y se borra al soltarlo.
 pub struct Motor {
@@ -59,6 +65,11 @@ impl Motor {
 
     pub fn carpeta(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// La dirección de un Kafka.
+    pub fn broker(&self) -> String {
+        self.entorno["KAFKA_BOOTSTRAP_SERVERS"].clone()
     }
 
     fn servicio(&self, orden: &str) -> Command {
@@ -173,7 +184,7 @@ pub fn administrar(motor: &Motor, lineas: &str) -> String {
     let programa = format!(
         "from confluent_kafka import *\nfrom confluent_kafka.admin import *\n\
          BROKER = {{'bootstrap.servers': '{}'}}\nadmin = AdminClient(BROKER)\n{lineas}\n",
-        motor.entorno["KAFKA_BOOTSTRAP_SERVERS"]
+        motor.broker()
     );
     en_python(Command::new(python()).args(["-c", &programa]))
 }
@@ -257,6 +268,13 @@ pub fn filas(csv: &str) -> Vec<HashMap<String, String>> {
     filas
 }
 
+/// Memoria de un proceso, en KiB, según un campo de /proc: VmRSS, la de ahora; VmHWM, la mayor. Solo en Linux.
+pub fn memoria(pid: u32, campo: &str) -> Option<u64> {
+    let estado = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let linea = estado.lines().find_map(|l| l.strip_prefix(campo)?.strip_prefix(':'))?;
+    linea.split_whitespace().next()?.parse().ok()
+}
+
 /// Cuántos documentos hay en una colección, sin traerlos.
 pub fn guardados(mongo: &Motor, coleccion: &str) -> usize {
     let cliente = Client::with_uri_str(&mongo.entorno["MONGODB_URI"]).unwrap();
@@ -268,7 +286,7 @@ pub fn guardados(mongo: &Motor, coleccion: &str) -> usize {
 pub fn esperar<T: std::fmt::Debug + PartialEq>(mut estado: impl FnMut() -> T, hecho: impl Fn(&T) -> bool) {
     let (mut antes, mut quieto) = (estado(), Instant::now());
     while !hecho(&antes) {
-        assert!(quieto.elapsed() < Duration::from_secs(90), "{antes:?}");
+        assert!(quieto.elapsed() < PACIENCIA, "{antes:?}");
         thread::sleep(Duration::from_millis(200));
         let ahora = estado();
         if ahora != antes {
@@ -320,4 +338,29 @@ pub fn comprobar_ventanas(mongo: &Motor, base: &str) -> (usize, usize) {
     assert_eq!(kpis.len(), ventanas);
     assert!(crudos.values().all(|d| matches!(d.get("timestamp"), Some(Bson::DateTime(_)))));
     (crudos.len(), kpis.len())
+}
+
+/// Insiste mientras el error sea pasajero.
+pub fn insistir<T>(mut algo: impl FnMut() -> Result<T, ErrorBroker>) -> T {
+    let fin = Instant::now() + PACIENCIA;
+    loop {
+        match algo() {
+            Ok(hecho) => return hecho,
+            Err(ErrorBroker::Pasajero(_)) if Instant::now() < fin => {
+                thread::sleep(Duration::from_millis(50)); // no satura al broker que arranca
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+/// Recibe hasta tener `cuantos`.
+pub fn recibir(receptor: &mut impl Receptor, cuantos: usize) -> Vec<Registro> {
+    let fin = Instant::now() + PACIENCIA;
+    let mut todos = Vec::new();
+    while todos.len() < cuantos {
+        assert!(Instant::now() < fin, "solo han llegado {}", todos.len());
+        todos.extend(insistir(|| receptor.recibir(ESPERA)));
+    }
+    todos
 }
