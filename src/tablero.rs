@@ -97,7 +97,8 @@ impl Tablero {
         self.pantalla.dato(&json.to_string());
     }
 
-    /// El consumidor ha guardado una tanda de mensajes (ninguno, si no llegan), y la ventana abierta lleva `abierta`.
+    /// El consumidor ha guardado una tanda de mensajes (ninguno, si no llegan), y su ventana lleva `abierta`: si
+    /// hay varias, una por partición, la que está más cerca de cerrarse.
     /// `atraso` pregunta al broker cuántos quedan por leer.
     pub fn tanda(
         &mut self,

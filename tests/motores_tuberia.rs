@@ -70,7 +70,13 @@ fn ventanas_de_tres_particiones(version: &'static str) {
         let argumentos = [&["--group-id", base, "--mongodb-database", base], mas].concat();
         con(programa("consumidor", carpeta.path(), &argumentos), &[&kafka, &mongo])
     };
-    correr(&mut consumidor("de_un_tiron", &["--mensajes", "240"]));
+    // La ventana que se enseña es la de una partición: nunca pasa de 20.
+    let salida = consumidor("de_un_tiron", &["--mensajes", "240"]).output().unwrap();
+    assert!(salida.status.success(), "{salida:?}");
+    let dicho = String::from_utf8(salida.stdout).unwrap();
+    let llenas = dicho.split("mensajes  ventana ").skip(1).filter_map(|t| t.split('/').next()?.parse().ok());
+    let llenas: Vec<u64> = llenas.collect();
+    assert!(!llenas.is_empty() && llenas.iter().all(|n| *n < 20), "{dicho}");
     for mensajes in ["50", "1", "70"] {
         correr(&mut consumidor("a_trozos", &["--mensajes", mensajes]));
     }

@@ -262,6 +262,7 @@ fn un_topic_creado_otra_vez_se_dice_y_no_se_sobrescribe_nada() {
     assert_eq!(salida.status.code(), Some(1));
     let frase = errores(&salida);
     assert!(frase.contains(&format!("{TOPIC}#0#0")) && frase.contains("MONGODB_DATABASE"), "{frase}");
+    assert!(frase.contains("--datos"), "{frase}");
     assert_eq!(documentos(carpeta.path(), "system_metrics_raw"), antes);
 }
 

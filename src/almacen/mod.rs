@@ -80,7 +80,7 @@ impl fmt::Display for ErrorAlmacen {
             ErrorAlmacen::Pasajero(frase) | ErrorAlmacen::Definitivo(frase) => f.write_str(frase),
             ErrorAlmacen::OtraHistoria(id) => write!(
                 f,
-                "en la base de datos ya hay un {id} de otro mensaje: el topic se ha creado otra vez, o es de otro clúster. Usa otra MONGODB_DATABASE; no se ha sobrescrito nada"
+                "en la base de datos ya hay un {id} de otro mensaje: el topic se ha creado otra vez, o es de otro clúster. Usa otra MONGODB_DATABASE (con el motor embebido, otra carpeta: --datos); no se ha sobrescrito nada"
             ),
         }
     }

@@ -75,7 +75,7 @@ fn consumidor() -> Result<(), Fallo> {
         for documento in &tanda.kpis {
             tablero.kpi(documento);
         }
-        let abierta = consumo.abiertas().map(|(_, mensajes)| mensajes).sum();
+        let abierta = consumo.abiertas().map(|(_, mensajes)| mensajes).max().unwrap_or(0);
         tablero.tanda(&registros, cuentas, (abierta, config.ventana), || receptor.atraso().ok());
     }
 

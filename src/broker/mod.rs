@@ -106,7 +106,7 @@ impl ErrorBroker {
     /// Lo confirmado o lo guardado es de otra historia de este topic: borrado y vuelto a crear, por ejemplo.
     pub fn otra_historia(detalle: &str) -> Self {
         ErrorBroker::Definitivo(format!(
-            "{detalle}: este topic ya no es el mismo (se ha borrado y creado otra vez, o es otro clúster). Usa otro --group-id y otra MONGODB_DATABASE"
+            "{detalle}: este topic ya no es el mismo (se ha borrado y creado otra vez, o es otro clúster). Usa otro --group-id y otra MONGODB_DATABASE (con el motor embebido, basta otra carpeta: --datos)"
         ))
     }
 }
