@@ -66,8 +66,8 @@ prueba("Servidor: tres gráficas dibujadas, con su cifra", { consulta: "?vista=s
   for (const valor of await pagina.locator("#servidor .valor").allTextContents()) {
     assert.match(valor, /^\d{1,3},\d$/);
   }
-  // Cada lienzo tiene puntos del color de su línea.
-  const pintados = await pagina.locator("#servidor .grafica").evaluateAll((todas) => todas.map((grafica) => {
+  // Cada lienzo tiene más de diez puntos del color de su línea: se espera, que el agente acaba de empezar.
+  await pagina.waitForFunction(() => [...document.querySelectorAll("#servidor .grafica")].every((grafica) => {
     const [r, g, b] = getComputedStyle(grafica.querySelector("h2"), "::before").backgroundColor.match(/\d+/g).map(Number);
     const lienzo = grafica.querySelector("canvas");
     const { data } = lienzo.getContext("2d").getImageData(0, 0, lienzo.width, lienzo.height);
@@ -75,9 +75,8 @@ prueba("Servidor: tres gráficas dibujadas, con su cifra", { consulta: "?vista=s
     for (let i = 0; i < data.length; i += 4) {
       if (data[i + 3] === 255 && data[i] === r && data[i + 1] === g && data[i + 2] === b) cuantos++;
     }
-    return cuantos;
-  }));
-  assert.ok(pintados.every((n) => n > 10), `puntos de cada línea: ${pintados}`);
+    return cuantos > 10;
+  }), null, { polling: 500 });
   for (const rotulo of await pagina.locator("#servidor .lienzo").evaluateAll((l) => l.map((x) => x.ariaLabel))) {
     assert.match(rotulo, /^(CPU|RAM|Disco) de .+, últimos 5 minutos\. Último: .+; mínimo: .+; máximo: .+\.$/);
   }
