@@ -24,6 +24,9 @@ const PLAZO: Duration = Duration::from_secs(3);
 /// Cada cuánto se comprueba, como poco, que el grupo sigue por donde iba.
 const COMPROBAR: Duration = Duration::from_secs(1);
 
+/// Lo que puede tardar en volver al grupo un consumidor, tras la última vez que falló algo.
+const RECUPERARSE: Duration = Duration::from_secs(60);
+
 /// Bytes que se dan juntos, más o menos: unos dos mil mensajes. Más juntos no se guardan antes.
 const BYTES_POR_LECTURA: usize = 512 * 1024;
 
@@ -49,6 +52,8 @@ pub struct ReceptorLibrdkafka {
     grupo: String,
     avisos: Option<Avisos>,
     sesion: Option<Sesion>,
+    /// Cuándo falló algo por última vez.
+    fallo: Option<Instant>,
     reiniciadas: BTreeSet<i32>,
     /// Lo leído y lo confirmado, también de particiones que ya son de otro.
     historia: Historia,
@@ -104,6 +109,7 @@ impl ReceptorLibrdkafka {
             grupo: grupo.to_owned(),
             avisos: None,
             sesion: None,
+            fallo: None,
             reiniciadas: BTreeSet::new(),
             historia: Historia::new(grupo),
         }
@@ -116,6 +122,9 @@ impl ReceptorLibrdkafka {
     }
 
     /// Hace `algo` con la sesión, que se abre si hace falta. Si falla, se volverá a lo confirmado.
+    ///
+    /// Cuando Kafka echa del grupo a un consumidor, librdkafka ya no lo recupera. Tras una caída puede ser
+    /// por él mismo, que vuelve a entrar: se empieza con otra sesión. Si no, es que otro usa su nombre.
     fn con_sesion<T>(
         &mut self,
         algo: impl FnOnce(&mut Self, &mut Sesion) -> Result<T, ErrorBroker>,
@@ -125,7 +134,15 @@ impl ReceptorLibrdkafka {
             None => self.abrir()?,
         };
         let hecho = algo(self, &mut sesion);
-        sesion.volver |= hecho.is_err();
+        if let Err(error) = &hecho {
+            if sesion.consumidor.client().fatal_error().is_none() {
+                self.fallo = Some(Instant::now());
+            } else if self.fallo.is_some_and(|fallo| fallo.elapsed() < RECUPERARSE) {
+                self.reiniciadas.extend(sesion.siguientes.keys());
+                return Err(pasajero(error.clone()));
+            }
+            sesion.volver = true;
+        }
         self.sesion = Some(sesion);
         hecho
     }
