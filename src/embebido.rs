@@ -69,7 +69,7 @@ pub fn causa(error: &rusqlite::Error) -> String {
             "no es un fichero de SQLite, o está dañado".to_owned()
         }
         Some(ErrorCode::FileLockingProtocolFailed | ErrorCode::SystemIoFailure) => {
-            "el disco ha fallado, o no admite bloqueos".to_owned()
+            "el disco está lleno, ha fallado o no admite bloqueos".to_owned()
         }
         _ => error.to_string(),
     }

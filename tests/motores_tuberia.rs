@@ -3,6 +3,7 @@
 //! Se lanza con servicios/probar, que los instala. Sin servidor, falla: no se salta.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,6 +96,38 @@ fn ventanas_de_tres_particiones(version: &'static str) {
 }
 
 #[test]
+fn si_el_broker_se_va_con_una_ventana_abierta_al_volver_se_rehace() {
+    for version in kafkas() {
+        ventana_que_se_rehace(version);
+    }
+}
+
+/// El mismo consumidor cada vez: así Kafka no espera a que caduque el de antes para darle sus particiones.
+const MISMO: &[&str] =
+    if cfg!(feature = "librdkafka") { &["--kafka-config", "group.instance.id=uno"] } else { &[] };
+
+fn ventana_que_se_rehace(version: &'static str) {
+    let (mut kafka, mongo) = (Motor::arrancar(version), Motor::arrancar("mongo"));
+    let carpeta = tempfile::tempdir().unwrap();
+    let producir = |kafka: &Motor, rondas: &str| {
+        let argumentos = ["--rondas", rondas, "--sin-pausa"];
+        correr(&mut con(programa("productor", carpeta.path(), &argumentos), &[kafka]));
+    };
+    producir(&kafka, "1");
+    let mut orden = con(programa("consumidor", carpeta.path(), MISMO), &[&kafka, &mongo]);
+    let mut consumidor = EnMarcha(orden.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    esperar_guardados(&mongo, 5, 0);
+    kafka.matar();
+    let mut avisos = BufReader::new(consumidor.0.stderr.as_mut().unwrap()).lines().map(Result::unwrap);
+    assert!(avisos.any(|l| l.starts_with("aviso:")), "se ha notado");
+    kafka.rearrancar();
+    producir(&kafka, "3");
+    esperar_guardados(&mongo, 20, 1);
+    drop(consumidor);
+    assert_eq!(comprobar_ventanas(&mongo, "iabd06"), (20, 1));
+}
+
+#[test]
 fn un_topic_creado_otra_vez_se_dice_y_no_se_sobrescribe_nada() {
     for version in kafkas() {
         topic_creado_otra_vez(version);
@@ -160,11 +193,8 @@ fn muertes_al_azar(version: &'static str) {
         }
         (kafka, mongo)
     });
-    // Así Kafka no espera a que caduque el muerto para dar sus particiones al siguiente.
-    let mismo: &[_] =
-        if cfg!(feature = "librdkafka") { &["--kafka-config", "group.instance.id=uno"] } else { &[] };
     for _ in 0..muertes {
-        let mut orden = programa("consumidor", carpeta.path(), mismo);
+        let mut orden = programa("consumidor", carpeta.path(), MISMO);
         orden.envs(&entorno_kafka).envs(&entorno_mongo).stdout(Stdio::null()).stderr(Stdio::null());
         let consumidor = EnMarcha(orden.spawn().unwrap());
         thread::sleep(Duration::from_millis(fastrand::u64(50..2_000))); // el azar de cuándo muere
@@ -174,7 +204,7 @@ fn muertes_al_azar(version: &'static str) {
     let (kafka, mongo) = vaiven.join().unwrap();
 
     // Uno último, con calma, hasta que estén todos; los que ya se confirmaron no se vuelven a leer.
-    let mut orden = con(programa("consumidor", carpeta.path(), mismo), &[&kafka, &mongo]);
+    let mut orden = con(programa("consumidor", carpeta.path(), MISMO), &[&kafka, &mongo]);
     let ultimo = EnMarcha(orden.stdout(Stdio::null()).spawn().unwrap());
     esperar_guardados(&mongo, total, total / 20);
     drop(ultimo);
