@@ -25,7 +25,7 @@ use mongodb::bson::{DateTime, RawDocumentBuf, doc};
 use mongodb::options::WriteConcern;
 use mongodb::sync::Client;
 use motores::{Motor, con, en_python, python, repositorio};
-use practicas_iabd06::almacen::CRUDOS;
+use practicas_iabd06::nombres::CRUDOS;
 
 const CORTO: bool = cfg!(debug_assertions);
 const RONDAS: usize = if CORTO { 1 } else { 5 };

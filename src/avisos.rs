@@ -15,10 +15,5 @@ pub enum Nivel {
     Error,
 }
 
-/// «1 punto», «3 puntos».
-pub fn contar(n: u64, uno: &str, varios: &str) -> String {
-    format!("{n} {}", if n == 1 { uno } else { varios })
-}
-
 /// A quien se le cuentan los avisos. Se dice un cambio de estado una vez, no cada reintento.
 pub type Avisos = Arc<dyn Fn(Nivel, &str) + Send + Sync>;

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
+use crate::nombres::FICHERO_MOTOR;
+
 /// El fichero, dentro de la carpeta de datos.
 pub fn ruta(datos: &Path) -> PathBuf {
-    datos.join("motor.sqlite3")
+    datos.join(FICHERO_MOTOR)
 }
 
 /// Abre el fichero (lo crea si falta) con lo que necesitan sus dos usos.
@@ -40,7 +42,7 @@ pub fn abrir(datos: &Path) -> Result<Connection, String> {
             ruta.display()
         )
     };
-    fs::create_dir_all(datos).map_err(|e| explicar(&crate::fallo::causa(&e)))?;
+    fs::create_dir_all(datos).map_err(|e| explicar(&crate::herramientas::causa::causa(&e)))?;
     match preparar() {
         Ok((conexion, modo)) if modo == "wal" => Ok(conexion),
         Ok(_) => Err(explicar("ese disco no admite el modo WAL de SQLite")),

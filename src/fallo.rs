@@ -1,8 +1,14 @@
 //! Cómo acaba un programa: código 0 si ha ido bien, 1 si ha fallado, 2 si se ha usado mal.
 
 use std::error::Error;
-use std::io::{self, ErrorKind, Write};
+use std::fmt;
+use std::io::{self, Write};
 use std::process::ExitCode;
+
+/// Una frase para el usuario, en español y sin punto final: lo que devuelve un cuarto cuando a quien lo
+/// llama le basta con decirla. Si tiene que decidir algo según el error, ese cuarto tiene su propio tipo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frase(pub String);
 
 /// Lo que impide seguir, dicho en una frase.
 #[derive(Debug)]
@@ -15,27 +21,43 @@ pub enum Fallo {
     Ejecucion(String),
 }
 
-impl<E: Error> From<E> for Fallo {
-    fn from(error: E) -> Self {
-        Fallo::Ejecucion(error.to_string())
+/// El error de un cuarto, que ya es una frase. Uno del sistema o de una biblioteca no lo es: está en
+/// inglés y no dice qué hacer.
+macro_rules! es_frase {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for Fallo {
+            fn from(error: $error) -> Self {
+                Fallo::Ejecucion(error.to_string())
+            }
+        })*
+    };
+}
+
+es_frase!(
+    Frase,
+    crate::almacen::ErrorAlmacen,
+    crate::broker::ErrorBroker,
+    crate::influx::cliente::ErrorCliente,
+    crate::sistema::ErrorSistema,
+);
+
+impl fmt::Display for Frase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
-/// La causa de un error del sistema, en español si es de las habituales.
-pub fn causa(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::StorageFull => "no queda espacio en el disco".to_owned(),
-        ErrorKind::QuotaExceeded => "has agotado tu cuota de disco".to_owned(),
-        ErrorKind::FileTooLarge => "el fichero ha llegado a su tamaño máximo".to_owned(),
-        ErrorKind::PermissionDenied => "no tienes permiso".to_owned(),
-        ErrorKind::ReadOnlyFilesystem => "ese disco es de solo lectura".to_owned(),
-        ErrorKind::NotFound => "no existe".to_owned(),
-        ErrorKind::NotADirectory => "no es una carpeta".to_owned(),
-        ErrorKind::AlreadyExists => "ya existe y no es una carpeta".to_owned(),
-        ErrorKind::IsADirectory => "es una carpeta".to_owned(),
-        ErrorKind::Unsupported => "ese disco no admite cerrojos".to_owned(),
-        ErrorKind::InvalidData => "no está en UTF-8: guárdalo con esa codificación".to_owned(),
-        _ => error.to_string(),
+impl Error for Frase {}
+
+impl From<&str> for Frase {
+    fn from(frase: &str) -> Self {
+        Frase(frase.to_owned())
+    }
+}
+
+impl From<String> for Frase {
+    fn from(frase: String) -> Self {
+        Frase(frase)
     }
 }
 

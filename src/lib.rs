@@ -23,11 +23,13 @@ pub mod consumo;
 #[cfg(feature = "embebido")]
 pub mod embebido;
 pub mod fallo;
+pub mod herramientas;
 pub mod influx;
 pub mod insistir;
 pub mod kpis;
 pub mod mensaje;
 pub mod motores;
+pub mod nombres;
 #[cfg(feature = "panel")]
 pub mod panel;
 pub mod pantalla;

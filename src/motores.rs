@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::almacen::Almacen;
 use crate::avisos::{Avisos, Nivel};
-use crate::broker::{Emisor, Receptor, TOPIC};
+use crate::broker::{Emisor, Receptor};
 use crate::config::tuberia::{BaseDeDatos, Broker, PUERTO, Propiedades};
 use crate::fallo::Fallo;
+use crate::nombres::{FICHERO_MOTOR, TOPIC};
 
 /// Por donde el productor manda sus mensajes.
 ///
@@ -73,7 +74,7 @@ pub fn almacen(base: &BaseDeDatos, datos: &Path, avisos: &Avisos) -> Result<Box<
 
 /// Dice que se usa el motor embebido, dónde está y, si hay un Kafka a mano, cómo usarlo.
 fn presentar(datos: &Path, avisos: &Avisos) {
-    let ruta = datos.join("motor.sqlite3");
+    let ruta = datos.join(FICHERO_MOTOR);
     let ruta = ruta.display();
     avisos(Nivel::Info, &format!("Motor embebido en {ruta}; se mira con: sqlite3 {ruta} .tables"));
     let local = SocketAddr::from(([127, 0, 0, 1], PUERTO));

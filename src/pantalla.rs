@@ -4,15 +4,19 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::avisos::{Avisos, Nivel, contar};
+use crate::avisos::{Avisos, Nivel};
 use crate::config::Salida;
-use crate::fallo::{Fallo, causa};
-use crate::influx::{Resumen, lineas};
+use crate::fallo::Fallo;
+use crate::herramientas::candado::candado;
+use crate::herramientas::causa::causa;
+use crate::herramientas::lineas;
+use crate::herramientas::texto::contar;
+use crate::influx::Resumen;
 use crate::parada::Parada;
 use crate::sistema::Metricas;
 
@@ -168,7 +172,7 @@ impl Pantalla {
     }
 
     fn candado(&self) -> MutexGuard<'_, Interior> {
-        self.interior.lock().unwrap_or_else(PoisonError::into_inner)
+        candado(&self.interior)
     }
 }
 

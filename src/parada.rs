@@ -1,9 +1,12 @@
 //! Ctrl-C y SIGTERM: la primera vez se para con orden; la segunda, en el acto.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::fallo::Frase;
+use crate::herramientas::candado::{candado, sin_veneno};
 
 /// Alguien ha pedido parar, o todavía no. Se puede clonar y repartir.
 #[derive(Clone, Default)]
@@ -16,7 +19,7 @@ impl Parada {
     ///
     /// # Errors
     /// Si el sistema no deja instalar el manejador.
-    pub fn instalar() -> Result<Self, ctrlc::Error> {
+    pub fn instalar() -> Result<Self, Frase> {
         let parada = Parada::default();
         let otra = parada.clone();
         let mut senales = 0; // pedir() también lo llaman otros, y no es una segunda señal
@@ -26,7 +29,8 @@ impl Parada {
                 std::process::exit(130);
             }
             otra.pedir();
-        })?;
+        })
+        .map_err(|error| Frase(format!("el sistema no deja atender a Ctrl-C ({error})")))?;
         Ok(parada)
     }
 
@@ -45,25 +49,25 @@ impl Parada {
     /// Pide parar.
     pub fn pedir(&self) {
         let (pedida, timbre) = &*self.interior;
-        *pedida.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *candado(pedida) = true;
         timbre.notify_all();
     }
 
     /// Si ya se ha pedido parar.
     pub fn pedida(&self) -> bool {
-        *self.interior.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *candado(&self.interior.0)
     }
 
     /// Duerme hasta `cuando`, o hasta que alguien pida parar. Devuelve `true` si se ha pedido.
     pub fn esperar_hasta(&self, cuando: Instant) -> bool {
         let (pedida, timbre) = &*self.interior;
-        let mut pedida = pedida.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pedida = candado(pedida);
         while !*pedida {
             let falta = cuando.saturating_duration_since(Instant::now());
             if falta.is_zero() {
                 return false;
             }
-            pedida = timbre.wait_timeout(pedida, falta).unwrap_or_else(PoisonError::into_inner).0;
+            pedida = sin_veneno(timbre.wait_timeout(pedida, falta)).0;
         }
         true
     }

@@ -1,12 +1,42 @@
 //! El ritmo de las lecturas: a hora fija, sin deriva.
 
-use std::time::Duration;
+use std::mem;
+use std::time::{Duration, Instant};
+
+use crate::parada::Parada;
+
+/// Un reloj que da la vez cada `intervalo`.
+pub struct Ritmo {
+    inicio: Instant,
+    intervalo: Duration,
+    ya: bool,
+}
+
+impl Ritmo {
+    /// La primera vez, dentro de un `intervalo`.
+    pub fn cada(intervalo: Duration) -> Self {
+        Ritmo { inicio: Instant::now(), intervalo, ya: false }
+    }
+
+    /// La primera vez, ahora mismo.
+    pub fn desde_ya(intervalo: Duration) -> Self {
+        Ritmo { ya: true, ..Ritmo::cada(intervalo) }
+    }
+
+    /// Duerme hasta la próxima vez. Devuelve `false` si se ha pedido parar.
+    pub fn esperar(&mut self, parada: &Parada) -> bool {
+        if mem::take(&mut self.ya) {
+            return !parada.pedida();
+        }
+        !parada.esperar_hasta(self.inicio + siguiente(self.inicio.elapsed(), self.intervalo))
+    }
+}
 
 /// Cuándo toca la próxima lectura, contado desde el inicio: el múltiplo de `intervalo` que sigue.
 ///
 /// Si una lectura se retrasa y se pasa de la hora de la siguiente, esa se salta; no se recupera
 /// a ráfagas. Así salen 3600 lecturas por hora con `intervalo` de 1 s, dure lo que dure cada una.
-pub fn siguiente(transcurrido: Duration, intervalo: Duration) -> Duration {
+fn siguiente(transcurrido: Duration, intervalo: Duration) -> Duration {
     let intervalo = intervalo.as_nanos().max(1);
     let ticks = transcurrido.as_nanos() / intervalo + 1;
     Duration::from_nanos(u64::try_from(ticks * intervalo).unwrap_or(u64::MAX))

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::almacen::{Documento, a_json};
-use crate::avisos::contar;
 use crate::broker::Registro;
+use crate::herramientas::texto::contar;
 use crate::mensaje::{self, Metricas};
 use crate::pantalla::{Pantalla, barra};
 

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 mod comun;
 use comun::Oido;
+use practicas_iabd06::herramientas::lineas;
 use practicas_iabd06::influx::buffer::{Buffer, EnMemoria, Lote};
 use practicas_iabd06::influx::carpeta::Carpeta;
 use practicas_iabd06::influx::destino::Destino;
 use practicas_iabd06::influx::diario::{Diario, Limites};
+use practicas_iabd06::influx::fichero;
 use practicas_iabd06::influx::respaldo::ConRespaldo;
-use practicas_iabd06::influx::{fichero, lineas};
 
 /// Segmentos de 100 bytes: caben diez líneas de las de `linea`.
 const PEQUENOS: Limites = Limites { segmento: 100, total: 500 };

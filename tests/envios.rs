@@ -41,7 +41,7 @@ fn preparar() -> Prueba {
     let salida = Salida { silencioso: true, detalle: false, log: None };
     let pantalla = Pantalla::new(&salida, &parada).unwrap();
     let emisor = Box::new(DeMentira { tandas, respuestas });
-    let envios = Envios::new(emisor, &parada, &pantalla);
+    let envios = Envios::new(emisor, &parada, pantalla.avisos());
     Prueba { envios, tandas: recibidas, respuestas: responder, parada }
 }
 

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use mongodb::bson::{Document, doc};
 use practicas_iabd06::almacen::mongodb::{AlmacenMongo, EN_JSON};
-use practicas_iabd06::almacen::{Almacen, CRUDOS, Dato, Documento, ErrorAlmacen};
+use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen};
+use practicas_iabd06::nombres::CRUDOS;
 use serde_json::json;
 
 /// El límite de comprobar, con un poco de aire para una máquina ocupada.

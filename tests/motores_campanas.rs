@@ -20,7 +20,7 @@ use comun::{Accion, EnMarcha, ServidorFalso};
 use motores::{Motor, filas, segun};
 use practicas_iabd06::influx::diario::Limites;
 use practicas_iabd06::influx::http::Acceso;
-use practicas_iabd06::influx::{InfluxDBClient, Point, Servidor, WriteOptions};
+use practicas_iabd06::influx::{InfluxDBClient, Lugar, Point, WriteOptions};
 use serde_json::{Value, json};
 
 /// Lo que se pide al escritor.
@@ -69,7 +69,7 @@ fn escritor() {
     let texto = |clave: &str| encargo[clave].as_str().unwrap().to_owned();
     let entero = |clave: &str| encargo[clave].as_u64().unwrap();
     let acceso = Acceso::V2 { token: texto("token"), org: "iabd06".into(), bucket: "rendimiento".into() };
-    let servidor = Servidor::Http { url: texto("url"), acceso };
+    let servidor = Lugar::Servidor { url: texto("url"), acceso };
     let limites = Limites { total: entero("total_mib") << 20, ..Limites::default() };
     let opciones = WriteOptions {
         flush_interval: Duration::from_millis(20),

@@ -15,10 +15,10 @@ use motores::{
     ESPERA, Motor, PACIENCIA, administrar, comprobar_ventanas, con, crear_topic, documentos, esperar,
     guardados, recibir, repositorio, segun,
 };
-use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
 use practicas_iabd06::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
-use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro, TOPIC};
+use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro};
 use practicas_iabd06::config::tuberia::Propiedades;
+use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 
 const GRUPO: &str = "consumidor_metrics_iabd06";
 

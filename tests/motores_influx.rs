@@ -16,7 +16,7 @@ use comun::{EnMarcha, Oido, agente, correr};
 use motores::{Motor, filas, python, segun};
 use practicas_iabd06::influx::diario::Limites;
 use practicas_iabd06::influx::http::Acceso;
-use practicas_iabd06::influx::{InfluxDBClient, Point, Servidor, WriteApi, WriteOptions};
+use practicas_iabd06::influx::{InfluxDBClient, Lugar, Point, WriteApi, WriteOptions};
 use serde_json::{Value, json};
 
 /// Lanza el agente contra `motor`, lo para con Ctrl-C y devuelve lo que dice que ha escrito.
@@ -104,7 +104,7 @@ fn en_victoriametrics_estan_los_puntos() {
 
 const NUNCA: Duration = Duration::from_secs(3600);
 
-fn abrir(servidor: &Servidor, datos: &Path, oido: &Oido, opciones: WriteOptions) -> WriteApi {
+fn abrir(servidor: &Lugar, datos: &Path, oido: &Oido, opciones: WriteOptions) -> WriteApi {
     InfluxDBClient::new(servidor, datos, "prueba", Limites::default(), oido.avisos())
         .unwrap()
         .write_api(opciones)
@@ -117,7 +117,7 @@ fn a_mano() -> WriteOptions {
 }
 
 /// Escribe un punto, comprueba que se queda pendiente y devuelve lo que se dice.
-fn queja(servidor: &Servidor) -> String {
+fn queja(servidor: &Lugar) -> String {
     let (datos, oido) = (tempfile::tempdir().unwrap(), Oido::default());
     let api = abrir(servidor, datos.path(), &oido, a_mano());
     api.write(&Point::new("m").field("f", 1.0)).unwrap();
@@ -127,7 +127,7 @@ fn queja(servidor: &Servidor) -> String {
 }
 
 /// El acceso de `motor` con un cambio.
-fn con_otro(motor: &Motor, token: Option<&str>, org: Option<&str>, bucket: Option<&str>) -> Servidor {
+fn con_otro(motor: &Motor, token: Option<&str>, org: Option<&str>, bucket: Option<&str>) -> Lugar {
     let de =
         |otro: Option<&str>, clave: &str| otro.map_or_else(|| motor.entorno[clave].clone(), str::to_owned);
     let acceso = Acceso::V2 {
@@ -135,7 +135,7 @@ fn con_otro(motor: &Motor, token: Option<&str>, org: Option<&str>, bucket: Optio
         org: de(org, "INFLUXDB_V2_ORG"),
         bucket: de(bucket, "INFLUXDB_BUCKET"),
     };
-    Servidor::Http { url: motor.url().to_owned(), acceso }
+    Lugar::Servidor { url: motor.url().to_owned(), acceso }
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn influxdb_2_rechaza_lineas_y_solo_esas_se_apartan() {
 #[test]
 fn influxdb_1_dice_401_403_404_y_413() {
     let motor = Motor::arrancar("influx1");
-    let con = |database: &str, usuario: &str, clave: &str| Servidor::Http {
+    let con = |database: &str, usuario: &str, clave: &str| Lugar::Servidor {
         url: motor.url().to_owned(),
         acceso: Acceso::V1 {
             database: database.to_owned(),
@@ -205,7 +205,7 @@ fn influxdb_1_dice_401_403_404_y_413() {
     assert!(queja(&con("rendimiento", "lector", "l")).contains("GRANT WRITE"));
     // Con la dirección de un 1.x puesta como si fuera un 2.
     let acceso = Acceso::V2 { token: "t".into(), org: "o".into(), bucket: "b".into() };
-    let frase = queja(&Servidor::Http { url: motor.url().to_owned(), acceso });
+    let frase = queja(&Lugar::Servidor { url: motor.url().to_owned(), acceso });
     assert!(frase.contains("INFLUXDB_V1_URL"), "{frase}");
 
     // Un lote de más de 25 MB: 413. Se parte y entra todo.
@@ -230,9 +230,9 @@ fn influxdb_1_dice_401_403_404_y_413() {
 fn un_cuerpo_comprimido_se_escribe_igual() {
     let motor = Motor::arrancar("influx");
     let (datos, oido) = (tempfile::tempdir().unwrap(), Oido::default());
-    let Servidor::Http { url, acceso } = motor.servidor() else { unreachable!() };
+    let Lugar::Servidor { url, acceso } = motor.servidor() else { unreachable!() };
     // 0.0.0.0 lleva a esta máquina, pero no es una dirección local: se comprime.
-    let servidor = Servidor::Http { url: url.replace("127.0.0.1", "0.0.0.0"), acceso };
+    let servidor = Lugar::Servidor { url: url.replace("127.0.0.1", "0.0.0.0"), acceso };
     let api = abrir(&servidor, datos.path(), &oido, a_mano());
     for n in 0..500_i64 {
         api.write(&Point::new("m").field("n", n)).unwrap();

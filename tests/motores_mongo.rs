@@ -12,7 +12,8 @@ use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
 use mongodb::sync::{Client, Collection};
 use motores::Motor;
 use practicas_iabd06::almacen::mongodb::{AlmacenMongo, EN_JSON};
-use practicas_iabd06::almacen::{Almacen, CRUDOS, DESCARTADOS, Dato, Documento, ErrorAlmacen, KPIS};
+use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen};
+use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS};
 use serde_json::json;
 
 /// Lo que de verdad no debería agotarse nunca.

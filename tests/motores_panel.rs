@@ -17,11 +17,11 @@ use mongodb::bson::{Document, doc};
 use mongodb::sync::{Client, Database};
 use motores::{Motor, con, memoria, segun};
 use panel::{Panel, numeros};
-use practicas_iabd06::almacen::{CRUDOS, KPIS};
 use practicas_iabd06::broker::embebido::EmisorEmbebido;
-use practicas_iabd06::broker::{Emisor, PorEnviar, TOPIC};
-use practicas_iabd06::influx::Servidor;
+use practicas_iabd06::broker::{Emisor, PorEnviar};
+use practicas_iabd06::influx::Lugar;
 use practicas_iabd06::influx::http::{ClienteHttp, Contestacion};
+use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ fn ahora_ms() -> i64 {
 }
 
 fn escribir(motor: &Motor, lineas: &str) {
-    let Servidor::Http { url, acceso } = motor.servidor() else { unreachable!() };
+    let Lugar::Servidor { url, acceso } = motor.servidor() else { unreachable!() };
     let cliente = ClienteHttp::new(&url, &acceso, Duration::from_secs(30)).unwrap();
     assert_eq!(cliente.escribir(lineas.as_bytes()), Contestacion::Escrito);
 }

@@ -11,8 +11,7 @@ mod motores;
 
 use comun::programa;
 use motores::{Motor, administrar, con, crear_topic, en_python, faltan, kafkas, python, repositorio};
-use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
-use practicas_iabd06::broker::TOPIC;
+use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 use serde_json::{Value, json};
 
 /// El productor o el consumidor en Python.

@@ -12,8 +12,7 @@ mod motores;
 
 use comun::{EnMarcha, programa};
 use motores::{Motor, administrar, comprobar_ventanas, con, documentos, en_topic, esperar, guardados, segun};
-use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS};
-use practicas_iabd06::broker::TOPIC;
+use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, TOPIC};
 
 /// Quién lleva la partición 0.
 fn lider(kafka: &Motor) -> String {

@@ -19,8 +19,7 @@ use motores::{
     Motor, borrar_topic, comprobar_ventanas, con, crear_topic, documentos, esperar, faltan, guardados,
     kafkas, segun,
 };
-use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
-use practicas_iabd06::broker::TOPIC;
+use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 
 fn correr(orden: &mut Command) -> String {
     let salida = orden.output().unwrap();

@@ -16,7 +16,8 @@ mod panel;
 use comun::ejecutable;
 use panel::{Panel, correr, numeros};
 use practicas_iabd06::broker::embebido::EmisorEmbebido;
-use practicas_iabd06::broker::{Emisor, PorEnviar, TOPIC};
+use practicas_iabd06::broker::{Emisor, PorEnviar};
+use practicas_iabd06::nombres::TOPIC;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 mod comun;
 use comun::{Accion, Oido, Peticion, ServidorFalso};
+use practicas_iabd06::herramientas::reintentos::Reintentos;
 use practicas_iabd06::influx::buffer::Lote;
 use practicas_iabd06::influx::destino::{Destino, Respuesta};
 use practicas_iabd06::influx::envio::Envio;
 use practicas_iabd06::influx::http::{Acceso, ClienteHttp, retry_after};
-use practicas_iabd06::influx::reintentos::Reintentos;
-use practicas_iabd06::influx::{InfluxDBClient, Point, Servidor, WriteOptions, diario::Limites};
+use practicas_iabd06::influx::{InfluxDBClient, Lugar, Point, WriteOptions, diario::Limites};
 
 const NUNCA: Duration = Duration::from_secs(3600);
 
@@ -39,7 +39,7 @@ fn hacia(url: &str, acceso: &Acceso, limite: Duration) -> Prueba {
     let http = ClienteHttp::new(url, acceso, limite).unwrap();
     let opciones = WriteOptions::default();
     let (acceso, nombre) = (acceso.clone(), "InfluxDB".to_owned());
-    let envio = Envio::new(http, acceso, nombre, rechazados.clone(), opciones, oido.avisos());
+    let envio = Envio::new(http, acceso, nombre, rechazados.clone(), opciones.politica(), oido.avisos());
     Prueba { envio, oido, rechazados, _carpeta: carpeta }
 }
 
@@ -364,17 +364,17 @@ fn las_urls_que_no_valen_se_dicen() {
 
 #[test]
 fn los_reintentos_crecen_con_azar_y_acaban_en_reposo() {
-    let opciones = WriteOptions::default();
+    let politica = WriteOptions::default().politica();
     let ahora = Instant::now();
     let esperas = |azar| {
-        let mut reintentos = Reintentos::new(opciones.clone());
+        let mut reintentos = Reintentos::new(politica.clone());
         (0..7).map(|_| reintentos.fallo(ahora, azar).as_secs()).collect::<Vec<_>>()
     };
     // retry_interval 5 s, base 2, cinco reintentos; después, max_retry_delay.
     assert_eq!(esperas(0.0), [5, 10, 20, 40, 80, 125, 125]);
     assert_eq!(esperas(1.0), [10, 20, 40, 80, 125, 125, 125]);
 
-    let mut reintentos = Reintentos::new(opciones);
+    let mut reintentos = Reintentos::new(politica);
     reintentos.fallo(ahora, 0.0);
     let tarde = ahora + Duration::from_secs(180);
     assert_eq!(reintentos.fallo(tarde, 0.0).as_secs(), 125, "pasado max_retry_time, reposa");
@@ -386,7 +386,7 @@ fn los_reintentos_crecen_con_azar_y_acaban_en_reposo() {
 fn los_reintentos_aguantan_opciones_extremas() {
     let opciones =
         WriteOptions { max_retries: u32::MAX, exponential_base: u32::MAX, ..WriteOptions::default() };
-    let mut reintentos = Reintentos::new(WriteOptions { max_retry_time: NUNCA, ..opciones });
+    let mut reintentos = Reintentos::new(WriteOptions { max_retry_time: NUNCA, ..opciones }.politica());
     for _ in 0..100 {
         assert!(reintentos.fallo(Instant::now(), 0.5) <= Duration::from_secs(125));
     }
@@ -394,7 +394,7 @@ fn los_reintentos_aguantan_opciones_extremas() {
 
 // --- el cliente entero: diario y servidor -------------------------------------------------------
 
-fn cliente(datos: &Path, servidor: &Servidor, host: &str, oido: &Oido) -> InfluxDBClient {
+fn cliente(datos: &Path, servidor: &Lugar, host: &str, oido: &Oido) -> InfluxDBClient {
     InfluxDBClient::new(servidor, datos, host, Limites::default(), oido.avisos()).unwrap()
 }
 
@@ -402,7 +402,7 @@ fn cliente(datos: &Path, servidor: &Servidor, host: &str, oido: &Oido) -> Influx
 fn lo_que_no_salio_sale_la_proxima_vez_en_orden_y_solo_hacia_su_servidor() {
     let (datos, oido) = (tempfile::tempdir().unwrap(), Oido::default());
     let caido = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let destino = |url: &str, bucket: &str| Servidor::Http {
+    let destino = |url: &str, bucket: &str| Lugar::Servidor {
         url: url.to_owned(),
         acceso: Acceso::V2 { token: "t".into(), org: "o".into(), bucket: bucket.into() },
     };
@@ -418,7 +418,7 @@ fn lo_que_no_salio_sale_la_proxima_vez_en_orden_y_solo_hacia_su_servidor() {
 
     // Otro bucket del mismo servidor y otro host_id no ven esos puntos.
     let url = format!("http://{caido}");
-    let parecido = Servidor::Http {
+    let parecido = Lugar::Servidor {
         url: url.clone(),
         acceso: Acceso::V1 { database: "o\nbucket=b".into(), credenciales: None },
     };

@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 mod comun;
 use comun::{EnMarcha, programa};
 use practicas_iabd06::almacen::embebido::AlmacenEmbebido;
-use practicas_iabd06::almacen::{Almacen, CRUDOS, Dato, Documento, ErrorAlmacen, KPIS, a_json};
+use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen, a_json};
 use practicas_iabd06::broker::embebido::{EmisorEmbebido, ReceptorEmbebido};
-use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro, TOPIC};
+use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro};
 use practicas_iabd06::consumo::Consumo;
+use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

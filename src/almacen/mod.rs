@@ -16,13 +16,6 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::insistir::Reintentable;
 
-/// Colección de los mensajes en crudo.
-pub const CRUDOS: &str = "system_metrics_raw_iabd06";
-/// Colección de los KPIs.
-pub const KPIS: &str = "system_metrics_kpis_iabd06";
-/// Colección de los mensajes que no cuentan, con su razón.
-pub const DESCARTADOS: &str = "system_metrics_descartados_iabd06";
-
 /// Un documento por guardar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Documento {

@@ -24,7 +24,10 @@ use ::mongodb::options::{
 use ::mongodb::sync::{Client, Collection, Database};
 use serde_json::Value;
 
-use super::{Almacen, CRUDOS, DESCARTADOS, Dato, Documento, ErrorAlmacen, KPIS};
+use super::{Almacen, Dato, Documento, ErrorAlmacen};
+use crate::herramientas::causa::{CORTADA, MUDO, NADIE_ESCUCHA, SIN_CAMINO, SIN_DNS};
+use crate::herramientas::texto::recortar;
+use crate::nombres::{CRUDOS, DESCARTADOS, KPIS};
 
 /// Campo con los campos del mensaje que no caben en BSON, como un texto JSON.
 pub const EN_JSON: &str = "campos_en_json";
@@ -173,7 +176,7 @@ impl AlmacenMongo {
             None => {
                 // La conexión colgada se queda con su hilo; la próxima llamada abre otra.
                 self.cliente = None;
-                Err(self.no_contesta("no contesta a tiempo"))
+                Err(self.no_contesta(MUDO))
             }
         }
     }
@@ -392,21 +395,21 @@ impl AlmacenMongo {
         }
         // Códigos de Windows incluidos: allí el texto sale en el idioma del sistema.
         if hay(&["Connection refused", "os error 10061"]) {
-            "conexión rechazada, ahí no escucha nadie".to_owned()
+            NADIE_ESCUCHA.to_owned()
         } else if hay(&["lookup address", "os error 11001"]) {
-            "no se encuentra ese nombre de servidor (DNS)".to_owned()
+            SIN_DNS.to_owned()
         } else if hay(&["certificate", "fatal alert", "TLS", "tls"]) {
             "ha cortado la conexión cifrada (TLS)".to_owned()
         } else if hay(&["unreachable", "os error 10051", "os error 10065"]) {
-            "no hay camino de red hasta él".to_owned()
+            SIN_CAMINO.to_owned()
         } else if hay(&["timed out", "deadline", "TimedOut", "os error 10060"]) {
-            "no contesta a tiempo".to_owned()
+            MUDO.to_owned()
         } else if hay(&["reset", "end of file", "early eof", "pipe", "closed", "os error 10054"]) {
-            "se ha cortado la conexión".to_owned()
+            CORTADA.to_owned()
         } else if hay(&["ReplicaSetNoPrimary"]) {
             "sus réplicas no tienen primario todavía".to_owned()
         } else if hay(&["Type: Unknown"]) {
-            "no contesta a tiempo".to_owned()
+            MUDO.to_owned()
         } else {
             self.palabras(&error.kind)
         }
@@ -428,10 +431,7 @@ impl AlmacenMongo {
     fn palabras(&self, palabras: &(impl Display + ?Sized)) -> String {
         let palabras = palabras.to_string();
         let tapadas = self.clave.0.iter().fold(palabras, |texto, clave| texto.replace(clave.as_str(), "***"));
-        match tapadas.char_indices().nth(MAX_PALABRAS) {
-            Some((corte, _)) => format!("{}…", &tapadas[..corte]),
-            None => tapadas,
-        }
+        recortar(&tapadas, MAX_PALABRAS)
     }
 }
 

@@ -5,15 +5,16 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use practicas_iabd06::avisos::Nivel;
 use practicas_iabd06::config::agente::Agente;
 use practicas_iabd06::fallo::{Fallo, salir};
 use practicas_iabd06::influx::{InfluxDBClient, Point, WriteOptions};
+use practicas_iabd06::nombres::MEDIDA;
 use practicas_iabd06::pantalla::Pantalla;
 use practicas_iabd06::parada::Parada;
-use practicas_iabd06::ritmo;
+use practicas_iabd06::ritmo::Ritmo;
 use practicas_iabd06::sistema::Sistema;
 
 fn main() -> ExitCode {
@@ -32,7 +33,7 @@ fn agente() -> Result<(), Fallo> {
 
     // 1. Inicialización: el cliente y su WriteApi en modo batching.
     let cliente = InfluxDBClient::new(
-        &config.servidor,
+        &config.lugar,
         &config.datos,
         &config.host_id,
         config.limites,
@@ -42,15 +43,13 @@ fn agente() -> Result<(), Fallo> {
 
     // 2. Bucle de lectura, a hora fija.
     let mut sistema = Sistema::new()?;
+    let mut ritmo = Ritmo::cada(config.intervalo);
     let mut lecturas = 0;
-    let inicio = Instant::now();
-    while config.lecturas != Some(lecturas)
-        && !parada.esperar_hasta(inicio + ritmo::siguiente(inicio.elapsed(), config.intervalo))
-    {
+    while config.lecturas != Some(lecturas) && ritmo.esperar(&parada) {
         let metricas = sistema.obtener_metricas_sistema(&config.host_id)?;
         lecturas += 1;
 
-        let punto = Point::new("rendimiento_servidor")
+        let punto = Point::new(MEDIDA)
             .tag("host_id", &metricas.host)
             .tag("entorno", &config.entorno)
             .field("cpu_percent", metricas.cpu_percent)

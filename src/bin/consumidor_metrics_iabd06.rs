@@ -7,14 +7,13 @@
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use practicas_iabd06::almacen::{CRUDOS, DESCARTADOS, KPIS};
 use practicas_iabd06::avisos::Nivel;
-use practicas_iabd06::broker::TOPIC;
 use practicas_iabd06::config::tuberia::Consumidor;
 use practicas_iabd06::consumo::Consumo;
 use practicas_iabd06::fallo::{Fallo, salir};
 use practicas_iabd06::insistir::insistir;
 use practicas_iabd06::motores;
+use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 use practicas_iabd06::pantalla::Pantalla;
 use practicas_iabd06::parada::Parada;
 use practicas_iabd06::tablero::{Cuentas, Tablero};
@@ -34,18 +33,18 @@ fn consumidor() -> Result<(), Fallo> {
     let parada = Parada::instalar()?; // Ctrl-C
     parada.limitar(LIMITE_PARADA, "Parado sin esperar más: lo que no se ha confirmado se releerá.");
     let pantalla = Pantalla::new(&config.salida, &parada)?;
+    let avisos = pantalla.avisos();
 
     // 1. Inicialización: de dónde se lee, dónde se guarda y las ventanas.
-    let mut receptor =
-        motores::receptor(&config.broker, &config.datos, &config.group_id, &pantalla.avisos())?;
-    let mut base = motores::almacen(&config.base, &config.datos, &pantalla.avisos())?;
+    let mut receptor = motores::receptor(&config.broker, &config.datos, &config.group_id, &avisos)?;
+    let mut base = motores::almacen(&config.base, &config.datos, &avisos)?;
     let mut consumo = Consumo::new(TOPIC, config.ventana);
     let mut cuentas = Cuentas::default();
     let mut tablero = Tablero::new(&pantalla);
 
     // 2. Bucle: cada tanda de mensajes, como la entrega el broker.
     while config.mensajes != Some(cuentas.leidos) && !parada.pedida() {
-        let recibidos = insistir(&parada, &pantalla, || receptor.recibir(ESPERA))?;
+        let recibidos = insistir(&parada, &avisos, || receptor.recibir(ESPERA))?;
         let Some(mut registros) = recibidos else { break };
         consumo.olvidar_ventanas(&receptor.reiniciadas()); // se releen desde lo confirmado, o son ya de otro
         registros.truncate(config.mensajes.map_or(usize::MAX, |n| (n - cuentas.leidos) as usize));
@@ -53,7 +52,7 @@ fn consumidor() -> Result<(), Fallo> {
         let tanda = consumo.procesar(&registros, SystemTime::now());
 
         // Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
-        let guardado = insistir(&parada, &pantalla, || {
+        let guardado = insistir(&parada, &avisos, || {
             base.insertar(CRUDOS, &tanda.crudos)?;
             base.insertar(DESCARTADOS, &tanda.descartados)?;
             base.insertar(KPIS, &tanda.kpis)

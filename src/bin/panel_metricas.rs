@@ -26,7 +26,7 @@ fn panel() -> Result<(), Fallo> {
     let pantalla = Pantalla::new(&config.salida, &parada)?;
 
     // 1. De dónde se lee, con la misma configuración que los demás programas.
-    let puntos = abrir::puntos(&config.servidor, &config.datos)?;
+    let puntos = abrir::puntos(&config.puntos, &config.datos)?;
     let documentos = abrir::documentos(&config.base, &config.datos)?;
     let panel = web::Panel::new(&config.escuchar, puntos, documentos)?;
 

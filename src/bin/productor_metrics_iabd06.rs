@@ -5,17 +5,18 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use practicas_iabd06::avisos::{Nivel, contar};
+use practicas_iabd06::avisos::Nivel;
 use practicas_iabd06::broker::PorEnviar;
 use practicas_iabd06::broker::envios::Envios;
 use practicas_iabd06::config::tuberia::Productor;
 use practicas_iabd06::fallo::{Fallo, salir};
+use practicas_iabd06::herramientas::texto::contar;
 use practicas_iabd06::motores;
 use practicas_iabd06::pantalla::Pantalla;
 use practicas_iabd06::parada::Parada;
-use practicas_iabd06::ritmo;
+use practicas_iabd06::ritmo::Ritmo;
 use practicas_iabd06::simulador::Simulador;
 use practicas_iabd06::tablero::Tablero;
 use time::OffsetDateTime;
@@ -38,14 +39,14 @@ fn productor() -> Result<(), Fallo> {
 
     // 1. Inicialización: el broker y los servidores simulados.
     let emisor = motores::emisor(&config.broker, &config.datos, &pantalla.avisos())?;
-    let mut envios = Envios::new(emisor, &parada, &pantalla);
+    let mut envios = Envios::new(emisor, &parada, pantalla.avisos());
     let mut simulador = Simulador::new(config.servidores, config.semilla);
     let mut tablero = Tablero::new(&pantalla);
 
     // 2. Una ronda cada diez segundos: un mensaje de cada servidor.
     let (mut rondas, mut generados) = (0, 0);
-    let inicio = Instant::now();
-    while config.rondas != Some(rondas) && !parada.pedida() {
+    let mut ritmo = Ritmo::desde_ya(config.intervalo);
+    while config.rondas != Some(rondas) && ritmo.esperar(&parada) {
         for mensaje in simulador.ronda(OffsetDateTime::now_utc()) {
             generados += 1;
             if !envios.send(PorEnviar::from(&mensaje)) {
@@ -57,9 +58,6 @@ fn productor() -> Result<(), Fallo> {
 
         envios.flush(ESPERA.min(config.intervalo)); // sin retrasar la ronda siguiente
         tablero.ronda(rondas, envios.confirmados(), envios.pendientes());
-        if config.rondas != Some(rondas) {
-            parada.esperar_hasta(inicio + ritmo::siguiente(inicio.elapsed(), config.intervalo));
-        }
     }
 
     // 3. Cierre: lo que quede en la cola sale ahora.

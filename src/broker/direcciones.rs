@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use super::ErrorBroker;
-use crate::fallo::causa;
+use crate::herramientas::causa::causa;
 
 /// Lo que se espera a que alguien acepte la conexión, entre todas las direcciones de una lista.
 const PLAZO_CONEXION: Duration = Duration::from_secs(3);
@@ -25,7 +25,7 @@ pub fn primero_que_responde(brokers: &[String]) -> Result<(String, SocketAddr), 
                     "«{broker}» no es la dirección de un broker: se escribe equipo:puerto, como localhost:29092"
                 )));
             }
-            Err(error) => causas.push(format!("{broker} ({})", causa_de_red(&error))),
+            Err(error) => causas.push(format!("{broker} ({})", causa(&error))),
         }
     }
     Err(ErrorBroker::Pasajero(format!(
@@ -42,7 +42,7 @@ pub fn probar_anunciadas(broker: &str, anunciadas: &[String]) -> Result<(), Erro
             return Err(ErrorBroker::Pasajero(format!(
                 "Kafka contesta en {broker}, pero manda seguir en {anunciada} y ahí no hay respuesta ({}): \
                  pon en KAFKA_ADVERTISED_LISTENERS (o en IP_LOCAL) una dirección a la que llegue este ordenador",
-                causa_de_red(&error)
+                causa(&error)
             )));
         }
     }
@@ -61,18 +61,4 @@ fn probar(direccion: &str, limite: Duration) -> io::Result<SocketAddr> {
         }
     }
     Err(ultimo)
-}
-
-/// Por qué no se ha podido conectar, o se ha cortado.
-pub fn causa_de_red(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => "nadie escucha ahí".to_owned(),
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => "no contesta a tiempo".to_owned(),
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "no se llega a esa red".to_owned(),
-        ErrorKind::UnexpectedEof
-        | ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::BrokenPipe => "ha cortado la conexión".to_owned(),
-        _ => causa(error),
-    }
 }

@@ -2,14 +2,15 @@
 //! el broker los confirme. Es lo que hacen por dentro kafka-python y confluent-kafka.
 
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::{Emisor, PorEnviar};
+use crate::avisos::Avisos;
 use crate::fallo::Fallo;
+use crate::herramientas::candado::{candado, sin_veneno};
 use crate::insistir::insistir;
-use crate::pantalla::Pantalla;
 use crate::parada::Parada;
 
 /// Mensajes sin confirmar, como mucho. Con la cola llena, `send()` espera.
@@ -42,13 +43,13 @@ struct Cuenta {
 impl Envios {
     /// Pone en marcha el hilo que envía. Si se pide parar, manda lo que haya en la cola y acaba; con el
     /// broker caído, acaba sin mandarlo.
-    pub fn new(mut emisor: Box<dyn Emisor>, parada: &Parada, pantalla: &Pantalla) -> Self {
+    pub fn new(mut emisor: Box<dyn Emisor>, parada: &Parada, avisos: Avisos) -> Self {
         // Los que están en la cola y los de la tanda que viaja.
         let (cola, pendientes) = mpsc::sync_channel(SIN_CONFIRMAR - TANDA);
-        let (marcador, parada, pantalla) = (Arc::<Marcador>::default(), parada.clone(), pantalla.clone());
+        let (marcador, parada) = (Arc::<Marcador>::default(), parada.clone());
         let del_hilo = Arc::clone(&marcador);
         let hilo = thread::spawn(move || {
-            let resultado = enviar_todo(pendientes, &mut *emisor, &parada, &pantalla, &del_hilo);
+            let resultado = enviar_todo(pendientes, &mut *emisor, &parada, &avisos, &del_hilo);
             if resultado.is_err() {
                 parada.pedir(); // el programa no tiene nada más que hacer
             }
@@ -77,7 +78,7 @@ impl Envios {
                 return;
             }
             let despierto = self.marcador.timbre.wait_timeout(cuenta, falta);
-            cuenta = despierto.unwrap_or_else(PoisonError::into_inner).0;
+            cuenta = sin_veneno(despierto).0;
         }
     }
 
@@ -104,7 +105,7 @@ impl Envios {
 
 impl Marcador {
     fn cuenta(&self) -> MutexGuard<'_, Cuenta> {
-        self.cuenta.lock().unwrap_or_else(PoisonError::into_inner)
+        candado(&self.cuenta)
     }
 }
 
@@ -114,12 +115,12 @@ fn enviar_todo(
     pendientes: Receiver<PorEnviar>,
     emisor: &mut dyn Emisor,
     parada: &Parada,
-    pantalla: &Pantalla,
+    avisos: &Avisos,
     marcador: &Marcador,
 ) -> Result<(), Fallo> {
     while let Ok(primero) = pendientes.recv() {
         let tanda: Vec<_> = [primero].into_iter().chain(pendientes.try_iter().take(TANDA - 1)).collect();
-        if insistir(parada, pantalla, || emisor.enviar(&tanda))?.is_none() {
+        if insistir(parada, avisos, || emisor.enviar(&tanda))?.is_none() {
             break; // se ha pedido parar con el broker caído
         }
         marcador.cuenta().confirmados += tanda.len() as u64;

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{ErrorBroker, Registro};
-use crate::avisos::{Avisos, Nivel, contar};
+use crate::avisos::{Avisos, Nivel};
+use crate::herramientas::texto::contar;
 
 /// Un broker que acaba de arrancar puede decir un final antiguo durante un instante.
 const PLAZO_FINAL: Duration = Duration::from_secs(1);

@@ -20,9 +20,6 @@ use std::time::Duration;
 use crate::insistir::Reintentable;
 use crate::mensaje::Mensaje;
 
-/// El topic del ejercicio.
-pub const TOPIC: &str = "system-metrics-topic-iabd06";
-
 /// Un mensaje por enviar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PorEnviar {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::{GENERALES, Opcion, Programa, Valores, opcion};
 use crate::fallo::Fallo;
+use crate::herramientas::texto::enumerar;
 use crate::influx::diario::Limites;
 use crate::influx::http::{Acceso, host_de};
-use crate::influx::{Servidor, WriteOptions};
+use crate::influx::{Lugar, WriteOptions};
 
 /// Lo que se puede pedir al agente.
 pub struct Agente {
@@ -22,7 +23,7 @@ pub struct Agente {
     /// Carpeta de datos.
     pub datos: PathBuf,
     /// Adónde van los puntos.
-    pub servidor: Servidor,
+    pub lugar: Lugar,
     /// Cómo se agrupan y se reintentan.
     pub write_options: WriteOptions,
     /// Tamaño del diario.
@@ -98,7 +99,7 @@ impl Agente {
             intervalo: valores.duracion("intervalo", Duration::from_secs(1), Duration::from_millis(200))?,
             lecturas,
             datos: valores.texto("datos").unwrap_or_else(|| "datos".to_owned()).into(),
-            servidor: servidor(valores)?,
+            lugar: lugar(valores)?,
             write_options: write_options(valores, por_defecto)?,
             limites: Limites { total: mib.saturating_mul(1 << 20), ..Limites::default() },
             salida: super::Salida::de(valores),
@@ -139,12 +140,12 @@ fn write_options(valores: &Valores, por_defecto: WriteOptions) -> Result<WriteOp
 }
 
 /// El destino que dicen los valores. Si no hay ninguno, el fichero; si están a medias, un error.
-pub(super) fn servidor(valores: &Valores) -> Result<Servidor, Fallo> {
+pub(super) fn lugar(valores: &Valores) -> Result<Lugar, Fallo> {
     const V2: [&str; 4] = ["url", "token", "org", "bucket"];
     const V1: [&str; 4] = ["v1-url", "v1-database", "v1-user", "v1-password"];
     let puesto = |nombres: [&'static str; 4]| nombres.into_iter().find(|n| valores.texto(n).is_some());
     match (puesto(V2), puesto(V1)) {
-        (None, None) => Ok(Servidor::Fichero),
+        (None, None) => Ok(Lugar::Fichero),
         (Some(v2), Some(v1)) => Err(Fallo::Uso(format!(
             "{} es de InfluxDB 2 y {} es de InfluxDB 1.x: deja solo lo de tu servidor",
             valores.nombre(v2),
@@ -153,7 +154,7 @@ pub(super) fn servidor(valores: &Valores) -> Result<Servidor, Fallo> {
         (Some(_), None) => {
             let [url, token, org, bucket] = todos(valores, V2)?;
             host_de(&url).map_err(Fallo::Uso)?;
-            Ok(Servidor::Http { url, acceso: Acceso::V2 { token, org, bucket } })
+            Ok(Lugar::Servidor { url, acceso: Acceso::V2 { token, org, bucket } })
         }
         (None, Some(_)) => {
             let [url, database] = todos(valores, ["v1-url", "v1-database"])?;
@@ -162,7 +163,7 @@ pub(super) fn servidor(valores: &Valores) -> Result<Servidor, Fallo> {
                 (None, None) => None,
                 _ => Some(todos(valores, ["v1-user", "v1-password"])?.into()),
             };
-            Ok(Servidor::Http { url, acceso: Acceso::V1 { database, credenciales } })
+            Ok(Lugar::Servidor { url, acceso: Acceso::V1 { database, credenciales } })
         }
     }
 }
@@ -179,15 +180,4 @@ fn todos<const N: usize>(valores: &Valores, nombres: [&str; N]) -> Result<[Strin
         if faltan.len() == 1 { "falta" } else { "faltan" },
         enumerar(&faltan)
     )))
-}
-
-/// «a, b y c» (o «e c», si lo último empieza por i).
-fn enumerar(cosas: &[String]) -> String {
-    match cosas {
-        [varias @ .., penultima, ultima] => {
-            let y = if ultima.starts_with(['i', 'I']) { "e" } else { "y" };
-            [varias, &[format!("{penultima} {y} {ultima}")]].concat().join(", ")
-        }
-        _ => cosas.concat(),
-    }
 }

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use lexopt::Arg;
 
-use crate::fallo::{Fallo, causa};
+use crate::fallo::Fallo;
+use crate::herramientas::causa::causa;
 
 /// Lo más que puede durar algo: más allá, el reloj del sistema no sabe contar.
 const MAXIMA: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -264,7 +265,11 @@ pub fn leer_dotenv(ruta: &Path) -> Result<HashMap<String, String>, Fallo> {
         Ok(texto) => texto,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
         Err(error) => {
-            return Err(Fallo::Uso(format!("no se puede leer {}: {}", ruta.display(), causa(&error))));
+            let causa = match error.kind() {
+                ErrorKind::InvalidData => "no está en UTF-8: guárdalo con esa codificación".to_owned(),
+                _ => causa(&error),
+            };
+            return Err(Fallo::Uso(format!("no se puede leer {}: {causa}", ruta.display())));
         }
     };
     let mut valores = HashMap::new();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{GENERALES, Opcion, Programa, Salida, Valores, agente, opcion, tuberia};
 use crate::fallo::Fallo;
-use crate::influx::Servidor;
+use crate::influx::Lugar;
 
 /// Los puertos que se prueban si no se dice ninguno.
 pub const PUERTOS: std::ops::RangeInclusive<u16> = 8080..=8099;
@@ -20,7 +20,7 @@ pub struct Panel {
     /// Carpeta de datos.
     pub datos: PathBuf,
     /// De dónde se leen los puntos del agente.
-    pub servidor: Servidor,
+    pub puntos: Lugar,
     /// De dónde se leen los documentos del consumidor.
     pub base: tuberia::BaseDeDatos,
     /// Lo que se enseña.
@@ -61,7 +61,7 @@ impl Panel {
             puerto,
             abrir: valores.puesto("abrir"),
             datos: tuberia::datos(valores),
-            servidor: agente::servidor(valores)?,
+            puntos: agente::lugar(valores)?,
             base: tuberia::base_de_datos(valores)?,
             salida: Salida::de(valores),
         })

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 
-use super::lineas;
-use crate::fallo::causa;
+use crate::herramientas::causa::causa;
+use crate::herramientas::lineas;
 
 /// Una carpeta reservada. Se libera al soltarla, o cuando el proceso muere de cualquier manera.
 #[derive(Debug)]
@@ -92,7 +92,11 @@ impl fmt::Display for ErrorCarpeta {
                 f,
                 "no se puede usar la carpeta {} ({}): elige otra con --datos, mejor en un disco de esta máquina",
                 ruta.display(),
-                causa(error)
+                match error.kind() {
+                    io::ErrorKind::AlreadyExists => "ya existe y no es una carpeta".to_owned(),
+                    io::ErrorKind::Unsupported => "ese disco no admite cerrojos".to_owned(),
+                    _ => causa(error),
+                }
             ),
         }
     }

@@ -14,19 +14,21 @@ use super::http::{Acceso, ClienteHttp};
 use super::opciones::WriteOptions;
 use super::respaldo::ConRespaldo;
 use super::write_api::WriteApi;
-use crate::avisos::{Avisos, Nivel, contar};
-use crate::fallo::causa;
+use crate::avisos::{Avisos, Nivel};
+use crate::herramientas::causa::causa;
+use crate::herramientas::texto::contar;
+use crate::nombres::FICHERO_PUNTOS;
 
 /// Lo que puede durar una petición: lo mismo que en influxdb-client-python.
 const LIMITE_PETICION: Duration = Duration::from_secs(10);
 
-/// Adónde escribe el agente.
+/// Dónde viven los puntos: ahí escribe el agente y de ahí lee el panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Servidor {
+pub enum Lugar {
     /// Sin servidor: un fichero de line protocol en la carpeta de datos.
     Fichero,
     /// Un InfluxDB.
-    Http {
+    Servidor {
         /// Por ejemplo `http://localhost:8086`.
         url: String,
         /// Versión y credenciales.
@@ -36,7 +38,7 @@ pub enum Servidor {
 
 /// El cliente: un servidor (o un fichero) y la carpeta donde esperan los puntos de este agente.
 pub struct InfluxDBClient {
-    servidor: Servidor,
+    lugar: Lugar,
     datos: PathBuf,
     carpeta: Carpeta,
     limites: Limites,
@@ -62,15 +64,15 @@ impl InfluxDBClient {
     /// # Errors
     /// [`ErrorCliente`], que es una frase para el usuario.
     pub fn new(
-        servidor: &Servidor,
+        lugar: &Lugar,
         datos: &Path,
         host_id: &str,
         limites: Limites,
         avisos: Avisos,
     ) -> Result<Self, ErrorCliente> {
-        let carpeta = Carpeta::reservar(datos, host_id, &servidor.identidad(), &servidor.to_string())
+        let carpeta = Carpeta::reservar(datos, host_id, &lugar.identidad(), &lugar.to_string())
             .map_err(ErrorCliente::Carpeta)?;
-        Ok(InfluxDBClient { servidor: servidor.clone(), datos: datos.to_owned(), carpeta, limites, avisos })
+        Ok(InfluxDBClient { lugar: lugar.clone(), datos: datos.to_owned(), carpeta, limites, avisos })
     }
 
     /// Arranca la escritura por lotes y cuenta adónde van los puntos.
@@ -79,9 +81,9 @@ impl InfluxDBClient {
     /// [`ErrorCliente`], que es una frase para el usuario.
     pub fn write_api(self, opciones: WriteOptions) -> Result<WriteApi, ErrorCliente> {
         let decir = |frase: String| (self.avisos)(Nivel::Info, &frase);
-        match &self.servidor {
-            Servidor::Fichero => {
-                let ruta = self.datos.join("rendimiento_servidor.lp");
+        match &self.lugar {
+            Lugar::Fichero => {
+                let ruta = self.datos.join(FICHERO_PUNTOS);
                 let abierto = fichero::abrir(&ruta, self.avisos.clone());
                 let (fichero, asegurar, cortados) =
                     abierto.map_err(|e| ErrorCliente::Disco(ruta.clone(), e))?;
@@ -95,23 +97,19 @@ impl InfluxDBClient {
                 let buffer = ConRespaldo::new(fichero, ruta, self.carpeta, self.avisos);
                 WriteApi::new(Box::new(buffer), Box::new(asegurar), opciones).map_err(ErrorCliente::Hilo)
             }
-            Servidor::Http { url, acceso } => {
+            Lugar::Servidor { url, acceso } => {
                 let http = ClienteHttp::new(url, acceso, LIMITE_PETICION).map_err(ErrorCliente::Url)?;
                 let ruta = self.carpeta.ruta.clone();
                 let abierto = Diario::abrir(&ruta, self.limites, self.avisos.clone());
                 let diario = abierto.map_err(|e| ErrorCliente::Disco(ruta.clone(), e))?;
-                decir(format!(
-                    "Los puntos van a {}; mientras esperan, en {}.",
-                    self.servidor,
-                    ruta.display(),
-                ));
+                decir(format!("Los puntos van a {}; mientras esperan, en {}.", self.lugar, ruta.display(),));
                 if diario.pendientes() > 0 {
                     let puntos = contar(diario.pendientes() as u64, "punto", "puntos");
                     decir(format!("De la vez anterior queda por enviar: {puntos}. Sale primero."));
                 }
                 let rechazados = ruta.join("rechazados.lp");
-                let (nombre, avisos) = (self.servidor.to_string(), self.avisos.clone());
-                let envio = Envio::new(http, acceso.clone(), nombre, rechazados, opciones.clone(), avisos);
+                let (nombre, avisos) = (self.lugar.to_string(), self.avisos.clone());
+                let envio = Envio::new(http, acceso.clone(), nombre, rechazados, opciones.politica(), avisos);
                 let buffer = ConRespaldo::new(diario, ruta.display().to_string(), self.carpeta, self.avisos);
                 WriteApi::new(Box::new(buffer), Box::new(envio), opciones).map_err(ErrorCliente::Hilo)
             }
@@ -119,15 +117,15 @@ impl InfluxDBClient {
     }
 }
 
-impl Servidor {
+impl Lugar {
     /// Lo que distingue un destino de otro: lo pendiente para uno nunca va a otro. Sin credenciales.
     fn identidad(&self) -> String {
         match self {
-            Servidor::Fichero => "fichero".to_owned(),
-            Servidor::Http { url, acceso: Acceso::V2 { org, bucket, .. } } => {
+            Lugar::Fichero => "fichero".to_owned(),
+            Lugar::Servidor { url, acceso: Acceso::V2 { org, bucket, .. } } => {
                 format!("{}\norg={org}\nbucket={bucket}", url.trim_end_matches('/'))
             }
-            Servidor::Http { url, acceso: Acceso::V1 { database, .. } } => {
+            Lugar::Servidor { url, acceso: Acceso::V1 { database, .. } } => {
                 format!("{}\ndatabase={database}", url.trim_end_matches('/'))
             }
         }
@@ -135,14 +133,14 @@ impl Servidor {
 }
 
 /// El nombre del destino en los avisos.
-impl fmt::Display for Servidor {
+impl fmt::Display for Lugar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Servidor::Fichero => f.write_str("el fichero"),
-            Servidor::Http { url, acceso: Acceso::V2 { bucket, .. } } => {
+            Lugar::Fichero => f.write_str("el fichero"),
+            Lugar::Servidor { url, acceso: Acceso::V2 { bucket, .. } } => {
                 write!(f, "InfluxDB ({url}, bucket {bucket})")
             }
-            Servidor::Http { url, acceso: Acceso::V1 { database, .. } } => {
+            Lugar::Servidor { url, acceso: Acceso::V1 { database, .. } } => {
                 write!(f, "InfluxDB 1.x ({url}, base de datos {database})")
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::buffer::Lote;
 use super::punto::ErrorPunto;
-use crate::fallo::causa;
+use crate::herramientas::causa::causa;
 
 /// Adonde van los lotes: un servidor, un fichero o, en las pruebas, un vector.
 pub trait Destino: Send + 'static {

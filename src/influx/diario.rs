@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::buffer::{Buffer, Lote};
-use super::lineas;
-use crate::avisos::{Avisos, Nivel, contar};
+use crate::avisos::{Avisos, Nivel};
+use crate::herramientas::lineas;
+use crate::herramientas::texto::contar;
 
 /// Tamaños del diario, en bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,11 +21,11 @@ use super::buffer::Lote;
 use super::destino::{Destino, Respuesta};
 use super::frases::frase;
 use super::http::{Acceso, ClienteHttp, Contestacion};
-use super::lineas;
-use super::opciones::WriteOptions;
-use super::reintentos::Reintentos;
-use crate::avisos::{Avisos, Nivel, contar};
-use crate::fallo::causa;
+use crate::avisos::{Avisos, Nivel};
+use crate::herramientas::causa::causa;
+use crate::herramientas::lineas;
+use crate::herramientas::reintentos::{Politica, Reintentos};
+use crate::herramientas::texto::contar;
 
 /// Bytes a partir de los que una conexión cortada puede deberse al tamaño del cuerpo.
 const CUERPO_GRANDE: usize = 1 << 20;
@@ -56,10 +56,10 @@ impl Envio {
         acceso: Acceso,
         servidor: String,
         rechazados: PathBuf,
-        opciones: WriteOptions,
+        politica: Politica,
         avisos: Avisos,
     ) -> Self {
-        let reintentos = Reintentos::new(opciones);
+        let reintentos = Reintentos::new(politica);
         let (tope, problema, rechazando) = (usize::MAX, None, false);
         Envio { http, acceso, servidor, rechazados, avisos, reintentos, tope, problema, rechazando }
     }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::buffer::{Buffer, Lote};
 use super::destino::{Destino, Respuesta};
-use super::lineas;
 use crate::avisos::{Avisos, Nivel};
-use crate::fallo::causa;
+use crate::herramientas::causa::causa;
+use crate::herramientas::lineas;
 
 /// Cuándo se vuelve a probar si el disco falla.
 const OTRO_INTENTO: Duration = Duration::from_secs(5);

@@ -14,6 +14,9 @@ use time::format_description::well_known::Rfc2822;
 use ureq::Agent;
 use ureq::http::{Response, Uri, header};
 
+use crate::herramientas::causa::{CORTADA, MUDO, SIN_DNS, causa, es_corte};
+use crate::herramientas::texto::recortar;
+
 /// A partir de aquí, y fuera de esta máquina, comprimir cuesta menos que enviar.
 const MIN_GZIP: usize = 1024;
 
@@ -186,32 +189,16 @@ fn palabras(texto: &str) -> (String, bool) {
     let json: serde_json::Value = serde_json::from_str(texto).unwrap_or_default();
     let campo = json.get("message").or_else(|| json.get("error")).and_then(|m| m.as_str());
     let palabras = campo.unwrap_or(texto).split_whitespace().collect::<Vec<_>>().join(" ");
-    let corta = match palabras.char_indices().nth(MAX_PALABRAS) {
-        Some((corte, _)) => format!("{}…", &palabras[..corte]),
-        None => palabras,
-    };
-    (corta, campo.is_some())
+    (recortar(&palabras, MAX_PALABRAS), campo.is_some())
 }
 
 pub(super) fn explicar(error: &ureq::Error) -> Contestacion {
-    use std::io::ErrorKind as Clase;
-    const CORTADA: &str = "la conexión se ha cortado antes de la contestación";
-    const SIN_DNS: &str = "no se encuentra ese nombre de servidor (DNS)";
-    const MUDO: &str = "no contesta a tiempo";
     let causa = match error {
+        ureq::Error::Io(error) if es_corte(error) => return Contestacion::Cortada(CORTADA.to_owned()),
+        ureq::Error::Protocol(_) => return Contestacion::Cortada(CORTADA.to_owned()),
+        ureq::Error::Io(error) => causa(error),
         ureq::Error::Timeout(_) => MUDO.to_owned(),
         ureq::Error::HostNotFound => SIN_DNS.to_owned(),
-        ureq::Error::Io(error) => match error.kind() {
-            Clase::ConnectionRefused => "conexión rechazada, ahí no escucha nadie".to_owned(),
-            Clase::ConnectionReset | Clase::ConnectionAborted | Clase::UnexpectedEof | Clase::BrokenPipe => {
-                return Contestacion::Cortada(CORTADA.to_owned());
-            }
-            Clase::TimedOut | Clase::WouldBlock => MUDO.to_owned(),
-            _ if error.to_string().contains("lookup address") => SIN_DNS.to_owned(),
-            Clase::NetworkUnreachable | Clase::HostUnreachable => "no hay camino de red hasta él".to_owned(),
-            _ => format!("fallo de red: {error}"),
-        },
-        ureq::Error::Protocol(_) => return Contestacion::Cortada(CORTADA.to_owned()),
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => format!("fallo de TLS: {error}"),
         otro => format!("fallo de red: {otro}"),
     };
@@ -259,12 +246,5 @@ mod tests {
         for local in ["http://localhost:8086", "http://127.0.0.1:8086", "http://[::1]:8086"] {
             assert_eq!(cliente(local).comprimido(&grande), None, "{local}");
         }
-    }
-
-    #[test]
-    fn un_nombre_que_no_existe_se_distingue_de_un_servidor_caido() {
-        let error = std::io::Error::other("failed to lookup address information: Name or service not known");
-        let Contestacion::SinConexion(causa) = explicar(&ureq::Error::Io(error)) else { panic!() };
-        assert!(causa.contains("DNS"), "{causa}");
     }
 }

@@ -3,8 +3,7 @@
 //! La lección son cuatro ficheros, que se leen en este orden: [`punto`], [`buffer`], [`write_api`] y
 //! `temporizador`.
 //! Los demás son los cuartos de al lado: dónde esperan las líneas ([`diario`], [`fichero`],
-//! [`respaldo`]) y cómo viajan ([`http`], [`envio`],
-//! [`reintentos`], [`frases`]).
+//! [`respaldo`]) y cómo viajan ([`http`], [`envio`], [`frases`]).
 
 pub mod buffer;
 pub mod carpeta;
@@ -17,15 +16,13 @@ pub mod envio;
 pub mod fichero;
 pub mod frases;
 pub mod http;
-pub mod lineas;
 pub mod opciones;
 pub mod punto;
-pub mod reintentos;
 pub mod respaldo;
 mod temporizador;
 pub mod write_api;
 
-pub use cliente::{InfluxDBClient, Servidor};
+pub use cliente::{InfluxDBClient, Lugar};
 pub use destino::{Resumen, WriteError};
 pub use opciones::WriteOptions;
 pub use punto::Point;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::herramientas::reintentos::Politica;
+
 /// Cómo agrupa, espera y reintenta `WriteApi`.
 ///
 /// Los nombres y los valores por defecto son los de `WriteOptions` en influxdb-client-python
@@ -32,6 +34,17 @@ impl WriteOptions {
     /// Cuánto falta para el próximo vaciado: `flush_interval` y un azar (entre 0 y 1) de `jitter_interval`.
     pub fn intervalo(&self, azar: f64) -> Duration {
         self.flush_interval.saturating_add(self.jitter_interval.mul_f64(azar))
+    }
+
+    /// Cómo se reintenta.
+    pub fn politica(&self) -> Politica {
+        Politica {
+            retry_interval: self.retry_interval,
+            exponential_base: self.exponential_base,
+            max_retry_delay: self.max_retry_delay,
+            max_retries: self.max_retries,
+            max_retry_time: self.max_retry_time,
+        }
     }
 }
 

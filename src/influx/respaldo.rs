@@ -5,7 +5,7 @@ use std::io;
 use super::buffer::{Buffer, EnMemoria, Lote};
 use super::carpeta::Carpeta;
 use crate::avisos::{Avisos, Nivel};
-use crate::fallo::causa;
+use crate::herramientas::causa::causa;
 
 /// Lo que cabe en memoria mientras el disco no admite nada: unas diez horas a un punto por segundo.
 const MAX_EN_MEMORIA: usize = 4 << 20;

@@ -1,13 +1,14 @@
 //! El hilo temporizador de [`WriteApi`](super::WriteApi): vacía el buffer cada `flush_interval`.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::buffer::Buffer;
 use super::destino::Destino;
 use super::opciones::WriteOptions;
-use crate::fallo::causa;
+use crate::herramientas::candado::candado;
+use crate::herramientas::causa::causa;
 
 /// Lo que se le puede pedir al hilo. `Sender` es por donde avisa de que ha acabado.
 pub(super) enum Orden {
@@ -28,12 +29,6 @@ pub(super) struct Estado {
     pub(super) apartados: u64,
     pub(super) motivo: Option<String>,
     pub(super) abandonado: bool, // close() se cansó de esperar
-}
-
-/// Coge el candado del estado.
-pub(super) fn candado(estado: &Mutex<Estado>) -> MutexGuard<'_, Estado> {
-    // Si otro hilo murió con el candado puesto, las cuentas siguen siendo válidas.
-    estado.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lo que el hilo necesita.

@@ -18,7 +18,8 @@ use super::buffer::Buffer;
 use super::destino::{Destino, Resumen, WriteError};
 use super::opciones::WriteOptions;
 use super::punto::{Point, instante};
-use super::temporizador::{Estado, Orden, Temporizador, candado};
+use super::temporizador::{Estado, Orden, Temporizador};
+use crate::herramientas::candado::candado;
 
 /// Escribe puntos por lotes. Se cierra con [`WriteApi::close`]; usarlo después no compila.
 pub struct WriteApi {

@@ -11,17 +11,18 @@ use super::puntos::influx1::Influx1;
 use super::puntos::influx2::Influx2;
 use crate::config::tuberia::BaseDeDatos;
 use crate::fallo::Fallo;
-use crate::influx::Servidor;
+use crate::influx::Lugar;
 use crate::influx::http::Acceso;
+use crate::nombres::FICHERO_PUNTOS;
 
 /// De dónde se leen los puntos del agente.
 ///
 /// # Errors
 /// [`Fallo::Uso`] si la URL no vale.
-pub fn puntos(servidor: &Servidor, datos: &Path) -> Result<Box<dyn Puntos>, Fallo> {
-    Ok(match servidor {
-        Servidor::Fichero => Box::new(Fichero::new(datos.join("rendimiento_servidor.lp"))),
-        Servidor::Http { url, acceso } => match acceso {
+pub fn puntos(lugar: &Lugar, datos: &Path) -> Result<Box<dyn Puntos>, Fallo> {
+    Ok(match lugar {
+        Lugar::Fichero => Box::new(Fichero::new(datos.join(FICHERO_PUNTOS))),
+        Lugar::Servidor { url, acceso } => match acceso {
             Acceso::V2 { token, org, bucket } => {
                 Box::new(Influx::new(Influx2::new(url, token, org, bucket).map_err(Fallo::Uso)?))
             }

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use crate::config::panel::PUERTOS;
-use crate::fallo::{Fallo, causa};
+use crate::fallo::{Fallo, Frase};
+use crate::herramientas::causa::causa;
 
 /// Escucha en esa dirección: en ese puerto justo o, si no se dice, en el primero libre.
 ///
@@ -49,9 +50,9 @@ fn explicar(error: &io::Error, direccion: &str, primero: u16, ultimo: u16) -> Fa
 /// La dirección de la página, vista desde este ordenador.
 ///
 /// # Errors
-/// Los del sistema.
-pub fn url(escucha: &TcpListener) -> io::Result<String> {
-    let mut lugar = escucha.local_addr()?;
+/// Una frase, si el sistema no dice en qué puerto se escucha.
+pub fn url(escucha: &TcpListener) -> Result<String, Frase> {
+    let mut lugar = lugar(escucha)?;
     if lugar.ip().is_unspecified() {
         lugar.set_ip(Ipv4Addr::LOCALHOST.into());
     }
@@ -61,9 +62,9 @@ pub fn url(escucha: &TcpListener) -> io::Result<String> {
 /// Lo que hay que saber si la página se ve desde fuera de este ordenador.
 ///
 /// # Errors
-/// Los del sistema.
-pub fn aviso(escucha: &TcpListener) -> io::Result<Option<String>> {
-    let mut lugar = escucha.local_addr()?;
+/// La de [`url`].
+pub fn aviso(escucha: &TcpListener) -> Result<Option<String>, Frase> {
+    let mut lugar = lugar(escucha)?;
     if lugar.ip().is_loopback() {
         return Ok(None);
     }
@@ -73,6 +74,12 @@ pub fn aviso(escucha: &TcpListener) -> io::Result<Option<String>> {
         lugar.set_ip(ip);
     }
     Ok(Some(format!("cualquiera que llegue a este ordenador por la red puede ver la página: http://{lugar}")))
+}
+
+fn lugar(escucha: &TcpListener) -> Result<SocketAddr, Frase> {
+    escucha
+        .local_addr()
+        .map_err(|e| Frase(format!("el sistema no dice en qué puerto se escucha ({})", causa(&e))))
 }
 
 /// La IP con la que este ordenador sale a la red. No se envía nada: un socket UDP solo elige camino.

@@ -8,11 +8,12 @@
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::http::{Leida, MAX_PETICION, Peticion, Respuesta, entender};
+use crate::herramientas::candado::candado;
 
 /// Conexiones a la vez. Una clase entera cabe de sobra: quien pierde una conexión ociosa abre otra.
 const MAX_CONEXIONES: usize = 128;
@@ -61,7 +62,7 @@ struct Sitio {
 
 impl Sala {
     fn candado(&self) -> MutexGuard<'_, (u64, HashMap<u64, Abierta>)> {
-        self.conexiones.lock().unwrap_or_else(PoisonError::into_inner)
+        candado(&self.conexiones)
     }
 
     fn entrar(sala: &Arc<Sala>, quien: IpAddr, conexion: &Arc<TcpStream>) -> Sitio {

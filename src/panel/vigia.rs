@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use crate::herramientas::candado::{candado, sin_veneno};
 
 /// Cada cuánto se pregunta a una fuente, mientras alguien mire.
 const CADENCIA: Duration = Duration::from_secs(1);
@@ -57,7 +59,7 @@ impl<C: Hash + Eq + Clone, D: Default> Default for Mesa<C, D> {
 
 impl<C: Hash + Eq + Clone, D> Mesa<C, D> {
     fn candado(&self) -> MutexGuard<'_, Interior<C, D>> {
-        self.interior.lock().unwrap_or_else(PoisonError::into_inner)
+        candado(&self.interior)
     }
 
     /// Pide algo y lo mira. Si no se estaba vigilando, espera un poco a que se lea.
@@ -76,7 +78,7 @@ impl<C: Hash + Eq + Clone, D> Mesa<C, D> {
         }
         let pendiente = |i: &mut Interior<C, D>| i.intereses.get(clave).is_some_and(|i| !i.al_dia);
         let esperado = self.timbre.wait_timeout_while(interior, PRIMERA, pendiente);
-        let interior = esperado.unwrap_or_else(PoisonError::into_inner).0;
+        let interior = sin_veneno(esperado).0;
         let situacion = match &interior.fallo {
             Some(frase) => Situacion::Falla(frase.clone()),
             None if interior.intereses.get(clave).is_some_and(|i| i.al_dia) => Situacion::AlDia,
@@ -126,9 +128,9 @@ impl<C: Hash + Eq + Clone, D> Mesa<C, D> {
             let falta = cuando.saturating_duration_since(Instant::now());
             let ya = falta.is_zero() || !falla && al_dia.contains(&false);
             interior = match claves.is_empty() {
-                true => self.timbre.wait(interior).unwrap_or_else(PoisonError::into_inner),
+                true => sin_veneno(self.timbre.wait(interior)),
                 false if ya => return claves,
-                false => self.timbre.wait_timeout(interior, falta).unwrap_or_else(PoisonError::into_inner).0,
+                false => sin_veneno(self.timbre.wait_timeout(interior, falta)).0,
             };
         }
     }

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use super::documentos::{KPIS, METRICAS, Ventana};
 use super::estado::{DeDocumentos, DePuntos};
 use super::flota::Servidor;
-use super::puntos::CAMPOS;
 use super::rango::Rango;
 use super::serie::Serie;
 use super::vigia::Situacion;
+use crate::nombres::CAMPOS;
 
 /// Servidores de cada página de la flota, y hosts que se ofrecen.
 const POR_PAGINA: usize = 24;

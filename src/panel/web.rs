@@ -15,6 +15,7 @@ use super::puntos::Puntos;
 use super::rango::{self, DE_KPIS, DEL_SERVIDOR};
 use super::vigia::Mesa;
 use super::vistas::{self, Comun};
+use crate::fallo::Frase;
 
 /// Letras que se admiten en un host o en una búsqueda.
 const MAX_TEXTO: usize = 200;
@@ -37,13 +38,14 @@ impl Panel {
         escuchar: &str,
         puntos: Box<dyn Puntos>,
         documentos: Box<dyn Documentos>,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, Frase> {
+        let sin_hilo = |error| Frase(format!("el sistema no deja crear otro hilo ({error})"));
         Ok(Panel {
             escuchar: escuchar.to_owned(),
             motor_puntos: puntos.motor(),
             motor_documentos: documentos.motor(),
-            puntos: estado::vigilar_puntos(puntos)?,
-            documentos: estado::vigilar_documentos(documentos)?,
+            puntos: estado::vigilar_puntos(puntos).map_err(sin_hilo)?,
+            documentos: estado::vigilar_documentos(documentos).map_err(sin_hilo)?,
         })
     }
 

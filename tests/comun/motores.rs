@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use mongodb::bson::{Bson, Document};
 use mongodb::sync::Client;
-use practicas_iabd06::almacen::{CRUDOS, KPIS};
-use practicas_iabd06::broker::{ErrorBroker, Receptor, Registro, TOPIC};
-use practicas_iabd06::influx::Servidor;
+use practicas_iabd06::broker::{ErrorBroker, Receptor, Registro};
+use practicas_iabd06::influx::Lugar;
 use practicas_iabd06::influx::http::Acceso;
+use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
 use serde_json::Value;
 
 /// Lo que de verdad no debería agotarse nunca, ni con el ordenador ocupado: solo evita que una prueba se cuelgue.
@@ -83,7 +83,7 @@ impl Motor {
     }
 
     /// Cómo escribir en él.
-    pub fn servidor(&self) -> Servidor {
+    pub fn servidor(&self) -> Lugar {
         let de = |clave: &str| self.entorno[clave].clone();
         let acceso = match self.nombre {
             "influx1" => Acceso::V1 {
@@ -96,7 +96,7 @@ impl Motor {
                 bucket: de("INFLUXDB_BUCKET"),
             },
         };
-        Servidor::Http { url: self.url().to_owned(), acceso }
+        Lugar::Servidor { url: self.url().to_owned(), acceso }
     }
 
     /// Una consulta Flux: la contestación en CSV, con la cabecera de tipos.

@@ -1,11 +1,9 @@
 //! Los errores de la crate, en frases.
 
-use std::io::ErrorKind;
-
 use kafka::error::{Error, KafkaCode};
 
-use crate::broker::direcciones::causa_de_red;
 use crate::broker::{ErrorBroker, frases};
+use crate::herramientas::causa::{self, causa};
 
 /// El código con que ha contestado el broker, si ha contestado.
 fn codigo(error: &Error) -> Option<KafkaCode> {
@@ -23,9 +21,7 @@ pub fn falta_topic(error: &Error) -> bool {
 }
 
 pub fn es_corte(error: &Error) -> bool {
-    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    let corte = |k| matches!(k, UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe);
-    matches!(error, Error::Io(e) if corte(e.kind()))
+    matches!(error, Error::Io(e) if causa::es_corte(e))
 }
 
 /// Un error de la crate, en una frase.
@@ -35,7 +31,7 @@ pub fn traducir(error: &Error, broker: &str) -> ErrorBroker {
         return traducir_codigo(codigo, broker);
     }
     match error {
-        Error::Io(error) => Pasajero(format!("Kafka, en {broker}: {}", causa_de_red(error))),
+        Error::Io(error) => Pasajero(format!("Kafka, en {broker}: {}", causa(error))),
         Error::NoHostReachable => Pasajero(format!(
             "{broker} acepta la conexión pero no contesta como un Kafka: mira si ese es su puerto o si todavía arranca"
         )),

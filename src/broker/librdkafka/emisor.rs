@@ -1,6 +1,6 @@
 //! Mandar mensajes a Kafka.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -11,6 +11,7 @@ use super::conexion::{configuracion, esperar_topic, quien_responde};
 use super::errores::{Problemas, pasajero, sin_cliente, sin_respuesta, traducir};
 use crate::broker::{Emisor, ErrorBroker, PorEnviar};
 use crate::config::tuberia::Propiedades;
+use crate::herramientas::candado::candado;
 
 /// Lo que se espera una confirmación cuando librdkafka cuenta que algo va mal.
 const PLAZO_PROBLEMA: Duration = Duration::from_secs(1);
@@ -69,7 +70,7 @@ struct Entregas {
 
 impl Contexto {
     fn entregas(&self) -> MutexGuard<'_, Entregas> {
-        self.entregas.lock().unwrap_or_else(PoisonError::into_inner)
+        candado(&self.entregas)
     }
 }
 

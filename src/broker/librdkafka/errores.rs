@@ -1,11 +1,13 @@
 //! Los errores de librdkafka, en frases.
 
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::broker::{ErrorBroker, frases};
+use crate::herramientas::candado::candado;
+use crate::herramientas::causa::NADIE_ESCUCHA;
 
 /// Lo que librdkafka cuenta que va mal.
 #[derive(Default)]
@@ -43,7 +45,7 @@ impl Problemas {
     }
 
     fn contado(&self) -> MutexGuard<'_, Contado> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        candado(&self.0)
     }
 }
 
@@ -136,7 +138,7 @@ fn parentesis(palabras: &str) -> String {
     let corte = palabras.find("://").and_then(|i| palabras[i..].find(": ").map(|j| i + j + 2));
     match palabras[corte.unwrap_or(0)..].trim() {
         "" => String::new(),
-        resto if resto.contains("Connection refused") => " (nadie escucha ahí)".to_owned(),
+        resto if resto.contains("Connection refused") => format!(" ({NADIE_ESCUCHA})"),
         resto => format!(" ({resto})"),
     }
 }

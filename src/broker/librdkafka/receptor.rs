@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
@@ -17,6 +17,7 @@ use crate::avisos::{Avisos, Nivel};
 use crate::broker::historia::{Historia, avisar_borrados};
 use crate::broker::{ErrorBroker, Receptor, Registro};
 use crate::config::tuberia::Propiedades;
+use crate::herramientas::candado::candado;
 
 /// Lo que se espera una contestación del broker.
 const PLAZO: Duration = Duration::from_secs(3);
@@ -80,7 +81,7 @@ struct Contexto {
 impl Contexto {
     /// Si ha habido reparto, las particiones que se han ido o han llegado.
     fn reparto(&self) -> MutexGuard<'_, Option<BTreeSet<i32>>> {
-        self.reparto.lock().unwrap_or_else(PoisonError::into_inner)
+        candado(&self.reparto)
     }
 }
 

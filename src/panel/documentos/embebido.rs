@@ -11,10 +11,12 @@ use serde_json::Value;
 
 use super::{
     Crudo, Descartado, Documentos, KPIS, Lectura, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA, MAX_LETRAS,
-    METRICAS, SIN_NOMBRE, Ventana, hora, recortar,
+    METRICAS, SIN_NOMBRE, Ventana, hora,
 };
-use crate::almacen::{self, CRUDOS, DESCARTADOS};
+
 use crate::embebido;
+use crate::herramientas::texto::recortar;
+use crate::nombres::{CRUDOS, DESCARTADOS};
 use crate::panel::instante;
 
 /// Lo que se espera si otro programa tiene el fichero ocupado.
@@ -35,7 +37,7 @@ struct Marca {
 
 /// Las tablas, y cuántas filas se leen de cada una como mucho.
 const TABLAS: [(&str, usize); 3] =
-    [(CRUDOS, MAX_LECTURA), (almacen::KPIS, MAX_LECTURA), (DESCARTADOS, MAX_DESCARTADOS)];
+    [(CRUDOS, MAX_LECTURA), (crate::nombres::KPIS, MAX_LECTURA), (DESCARTADOS, MAX_DESCARTADOS)];
 
 impl DocumentosEmbebidos {
     /// El fichero de la carpeta de datos. Puede no existir todavía.

@@ -122,14 +122,6 @@ impl Documentos for SinEmbebido {
     }
 }
 
-/// Las primeras `n` letras de un texto de fuera, con «…» si había más.
-pub fn recortar(texto: &str, n: usize) -> String {
-    match texto.char_indices().nth(n) {
-        Some((corte, _)) => format!("{}…", texto.get(..corte).unwrap_or_default()),
-        None => texto.to_owned(),
-    }
-}
-
 /// Cómo se llama un servidor que no dice quién es.
 const SIN_NOMBRE: &str = "(sin server_id)";
 /// Letras de un `server_id`, de una razón y de un contenido.

@@ -13,10 +13,12 @@ use ::mongodb::sync::Database;
 
 use super::{
     Crudo, Descartado, Documentos, KPIS, Lectura, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA, MAX_LETRAS,
-    METRICAS, SIN_NOMBRE, Ventana, hora, recortar,
+    METRICAS, SIN_NOMBRE, Ventana, hora,
 };
+use crate::almacen::ErrorAlmacen;
 use crate::almacen::mongodb::AlmacenMongo;
-use crate::almacen::{self, CRUDOS, DESCARTADOS, ErrorAlmacen};
+use crate::herramientas::texto::recortar;
+use crate::nombres::{CRUDOS, DESCARTADOS};
 
 /// Lo que puede tardar una lectura entera.
 const LIMITE: Duration = Duration::from_secs(30);
@@ -64,7 +66,7 @@ const COLECCIONES: [Coleccion; 3] = [
         max: [PRIMEROS, MAX_LECTURA],
     },
     Coleccion {
-        nombre: almacen::KPIS,
+        nombre: crate::nombres::KPIS,
         fecha: &["ventana_fin"],
         campos: &[],
         desde: Some(SEMANA),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::{DE_HOSTS, MAX_HOSTS, Punto, Puntos, Seguida, cabe, linea};
-use crate::fallo::causa;
+use crate::herramientas::causa::causa;
 use crate::panel::serie::Serie;
 
 /// Lo que se lee de una vez hacia atrás. Si en un trozo entero no hay nada del rango, se da por cubierto.

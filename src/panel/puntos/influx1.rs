@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::influx::Lector;
-use super::{CAMPOS, DE_HOSTS, MAX_HOSTS, MEDIDA, Punto, Seguida, cabe};
+use super::{DE_HOSTS, MAX_HOSTS, Punto, Seguida, cabe};
 use crate::influx::consulta::ClienteConsulta;
 use crate::influx::http::Acceso;
+use crate::nombres::{CAMPOS, MEDIDA};
 use crate::panel::serie::{Cubo, Serie};
 
 const NO_SABE: &str = "no se puede leer con InfluxQL de este servidor: revisa INFLUXDB_V1_URL, o usa \

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::influx::Lector;
-use super::{CAMPOS, DE_HOSTS, MAX_HOSTS, MEDIDA, Punto, Seguida, cabe, csv};
+use super::{DE_HOSTS, MAX_HOSTS, Punto, Seguida, cabe, csv};
 use crate::influx::consulta::ClienteConsulta;
 use crate::influx::http::Acceso;
+use crate::nombres::{CAMPOS, MEDIDA};
 use crate::panel::instante;
 use crate::panel::serie::{Cubo, Serie};
 

@@ -1,6 +1,7 @@
 //! Una línea del fichero del agente, leída. Lo contrario de `influx::punto`.
 
-use super::{CAMPOS, MEDIDA, Punto};
+use super::Punto;
+use crate::nombres::{CAMPOS, MEDIDA};
 
 /// El `host_id` y lo medido. Nada si la línea está mal, es de otra medida o no trae ningún campo nuestro.
 pub fn leer(linea: &[u8]) -> Option<(String, Punto)> {

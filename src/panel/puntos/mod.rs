@@ -13,11 +13,6 @@ use std::time::Instant;
 use super::rango::Rango;
 use super::serie::Serie;
 
-/// Lo que escribe el agente.
-pub const MEDIDA: &str = "rendimiento_servidor";
-/// Sus fields.
-pub const CAMPOS: [&str; 3] = ["cpu_percent", "ram_percent", "disk_percent"];
-
 /// Los hosts de los que hay puntos en un día, con el instante (ms) del último.
 pub const DE_HOSTS: i64 = 24 * 3_600_000;
 /// Hosts que se recuerdan, y letras de un nombre. Un host que pase de aquí no sale en el panel.
@@ -29,7 +24,7 @@ const MAX_NOMBRE: usize = 200;
 pub struct Punto {
     /// Milisegundos desde 1970.
     pub t: i64,
-    /// Los tres campos, en el orden de [`CAMPOS`].
+    /// Los tres campos, en el orden de [`CAMPOS`](crate::nombres::CAMPOS).
     pub valores: [Option<f64>; 3],
 }
 

@@ -1,0 +1,7 @@
+//! Herramientas de uso general, que no saben de ninguna práctica: las usan varios cuartos.
+
+pub mod candado;
+pub mod causa;
+pub mod lineas;
+pub mod reintentos;
+pub mod texto;
