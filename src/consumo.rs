@@ -10,11 +10,10 @@ use std::time::SystemTime;
 
 use flate2::Crc;
 use serde_json::{Number, Value};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::almacen::{Dato, Documento};
 use crate::broker::Registro;
+use crate::fecha;
 use crate::kpis::{Agregador, Kpis};
 use crate::mensaje::{self, Leido};
 
@@ -115,15 +114,14 @@ fn procedencia(topic: &str, registro: &Registro, crc: u32, llegada: SystemTime) 
 /// o un `_id`, se conserva dentro de `original`.
 fn crudo(topic: &str, registro: &Registro, leido: Leido, llegada: SystemTime) -> Documento {
     let crc = crc32(&registro.valor);
-    let fecha = leido.campos.get("timestamp_utc").and_then(Value::as_str);
-    let fecha = fecha.and_then(|f| OffsetDateTime::parse(f, &Rfc3339).ok()).map(SystemTime::from);
+    let fecha = fecha::leer(leido.campos.get("timestamp_utc"));
     let (nuestros, suyos): (Vec<_>, Vec<_>) = leido
         .campos
         .into_iter()
         .map(|(clave, valor)| (clave, Dato::Json(valor)))
         .partition(|(clave, _)| ["_id", "kafka", "timestamp", "original"].contains(&clave.as_str()));
     let mut campos = suyos;
-    campos.extend(fecha.map(|f| ("timestamp".to_owned(), Dato::Fecha(f))));
+    campos.extend(fecha.ok().map(|f| ("timestamp".to_owned(), Dato::Fecha(f))));
     if !nuestros.is_empty() {
         campos.push(("original".to_owned(), Dato::Sub(nuestros)));
     }

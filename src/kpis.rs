@@ -86,7 +86,7 @@ impl Agregador {
         abierta.memoria += metricas.memory_percent;
         abierta.disco += metricas.disk_io_mbps;
         abierta.red += metricas.network_mbps;
-        abierta.errores = abierta.errores.saturating_add(metricas.error_count);
+        abierta.errores += metricas.error_count; // no puede desbordar: mira `mensaje::MAX_ERRORES`
         if abierta.mensajes < self.ventana {
             return None;
         }

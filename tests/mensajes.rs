@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use practicas_iabd06::fecha;
 use practicas_iabd06::kpis::Agregador;
 use practicas_iabd06::mensaje::{Mensaje, Metricas, leer};
 use practicas_iabd06::simulador::Simulador;
@@ -73,26 +74,101 @@ fn lo_que_no_cuenta_dice_por_que() {
         (b"".to_vec(), "cortado"),
         (br#"{"server_id":"web01""#.to_vec(), "cortado"),
         (b"hola".to_vec(), "no es JSON"),
-        (b"\xff\xfe".to_vec(), "no es JSON"),
+        (b"\xff\xfe".to_vec(), "no es JSON en UTF-8: parece UTF-16"),
+        (b"{\0\"\0a\0".to_vec(), "parece UTF-16"),
         (b"[1,2]".to_vec(), "no es un objeto JSON"),
         (b"null".to_vec(), "no es un objeto JSON"),
         (b"{}".to_vec(), "falta metrics"),
         (br#"{"metrics":5}"#.to_vec(), "metrics no es un objeto"),
         (br#"{"metrics":{}}"#.to_vec(), "falta metrics.cpu_percent"),
-        (br#"{"metrics":{"cpu_percent":NaN}}"#.to_vec(), "no es JSON"),
+        (br#"{"metrics":{"cpu_percent":NaN}}"#.to_vec(), "(columna 27: NaN no existe en JSON)"),
+        (b"{\n\"otro\":\n -Infinity}".to_vec(), ": Infinity no existe en JSON"),
+        (b"{'server_id': 'web01'}".to_vec(), "parece un dict de Python; se convierte con json.dumps"),
+        (br#"{"a": [True]}"#.to_vec(), "parece un dict de Python"),
         (br#"{"metrics":{"cpu_percent":1e999}}"#.to_vec(), "no es JSON"),
+        (br#"{"cpu_percent":1}"#.to_vec(), "las métricas están sueltas"),
+        (
+            con("otro", Value::Null).replace("null", "123456789012345678901234567890123456789").into(),
+            "(123456789012345678901234567890123456789)",
+        ),
+        (
+            con("otro", Value::Null).replace("null", "[-18446744073709551616]").into(),
+            "no cabe en 64 bits (-18446744073709551616)",
+        ),
+        (con("cpu_percent", json!(-2e300)).into(), "metrics.cpu_percent es demasiado grande"),
+        (con("error_count", json!(i64::MAX)).into(), "metrics.error_count es demasiado grande"),
         (con("cpu_percent", json!("64.4")).into(), "metrics.cpu_percent no es un número"),
         (con("memory_percent", json!(null)).into(), "metrics.memory_percent no es un número"),
         (con("disk_io_mbps", json!([1.0])).into(), "metrics.disk_io_mbps no es un número"),
         (con("network_mbps", json!(true)).into(), "metrics.network_mbps no es un número"),
         (con("error_count", json!(1.5)).into(), "metrics.error_count no es un entero"),
-        (con("error_count", json!(1e300)).into(), "metrics.error_count no es un entero"),
+        (con("error_count", json!(1e300)).into(), "metrics.error_count es demasiado grande"),
         ("[".repeat(100_000).into(), "no es JSON"),
     ];
     for (bytes, razon) in casos {
         let frase = leer(bytes).unwrap_err();
         assert!(frase.contains(razon), "{frase} en vez de {razon}");
     }
+}
+
+#[test]
+fn los_numeros_se_leen_como_en_python() {
+    for decimal in ["98.88339545701953", "0.9215686321258545", "5e-324", "0.1", "1e22"] {
+        let leido = leer(con("cpu_percent", Value::Null).replace("null", decimal).as_bytes()).unwrap();
+        assert_eq!(leido.metricas.cpu_percent, decimal.parse::<f64>().unwrap(), "{decimal}");
+    }
+    // Los enteros que caben, enteros; y las cifras dentro de un texto o de un decimal no son un entero.
+    for (valor, leido) in [
+        ("18446744073709551615", json!(u64::MAX)),
+        ("-9223372036854775808", json!(i64::MIN)),
+        (r#""\"123456789012345678901234567890""#, json!("\"123456789012345678901234567890")),
+        ("0.12345678901234567890123", json!(0.123_456_789_012_345_68)),
+    ] {
+        let mensaje = con("otro", Value::Null).replace("null", valor);
+        assert_eq!(leer(mensaje.as_bytes()).unwrap().campos["metrics"]["otro"], leido, "{valor}");
+    }
+}
+
+#[test]
+fn la_marca_de_orden_de_bytes_no_estorba() {
+    let con_bom = [b"\xef\xbb\xbf", con("cpu_percent", json!(7)).as_bytes()].concat();
+    assert_eq!(leer(&con_bom).unwrap().metricas.cpu_percent, 7.0);
+}
+
+#[test]
+fn una_fecha_que_no_admite_dudas_se_entiende_y_las_demas_dicen_por_que_no() {
+    let leer =
+        |valor: Value| fecha::leer(Some(&valor)).map(|f| f.duration_since(UNIX_EPOCH).unwrap().as_millis());
+    for igual in [
+        json!("2026-04-18T14:48:18.009002+00:00"),
+        json!("2026-04-18T16:48:18.009+0200"),
+        json!("20260418T144818.009Z"),
+        json!(" 2026-04-18 14:48:18.009Z\r\n"),
+        json!("2026-04-18T14:48:18,009Z"),
+        json!(1_776_523_698.009),
+        json!(1_776_523_698_009_u64),
+    ] {
+        assert_eq!(leer(igual.clone()), Ok(1_776_523_698_009), "{igual}");
+    }
+    for (mala, razon) in [
+        (json!("2026-04-18T14:48:18.009002"), "no dice su zona horaria"),
+        (json!("2026-04-18 14:48:18"), "no dice su zona horaria"),
+        (json!("9999-12-31T23:59:59-00:01"), "no está entre 1970 y 9999"),
+        (json!("1500-01-01T00:00:00Z"), "no está entre 1970 y 9999"),
+        (json!("0000-01-01T00:00:00+23:59"), "no está entre 1970 y 9999"),
+        (json!("ayer"), "no es una fecha"),
+        (json!("18/04/2026 14:48:18"), "no es una fecha"),
+        (json!(""), "no es una fecha"),
+        (json!(7), "no es una fecha"),
+        (json!(1e300), "no es una fecha"),
+        (json!(-1), "no es una fecha"),
+        (json!([]), "no es una fecha"),
+        (json!(true), "no es una fecha"),
+        (json!(null), "no lleva timestamp_utc"),
+    ] {
+        assert!(leer(mala.clone()).unwrap_err().contains(razon), "{mala}");
+    }
+    assert_eq!(leer(json!("9999-12-31T23:59:59.999999Z")), Ok(253_402_300_799_999));
 }
 
 #[test]
@@ -204,9 +280,9 @@ fn una_ventana_de_un_mensaje_o_de_cero_cierra_cada_vez() {
 #[test]
 fn los_offsets_con_huecos_y_los_errores_enormes_no_estorban() {
     let mut agregador = Agregador::new(3);
-    let muchos = Metricas { error_count: i64::MAX, ..METRICAS };
+    let muchos = Metricas { error_count: 1_000_000_000_000, ..METRICAS }; // lo más que se admite
     assert_eq!(agregador.sumar(&muchos, 10, segundo(0.0)), None);
     assert_eq!(agregador.sumar(&muchos, 12, segundo(1.0)), None); // el 11 se descartó
     let kpis = agregador.sumar(&muchos, 20, segundo(2.0)).unwrap();
-    assert_eq!((kpis.offset_inicio, kpis.offset_fin, kpis.error_count_sum), (10, 20, i64::MAX));
+    assert_eq!((kpis.offset_inicio, kpis.offset_fin, kpis.error_count_sum), (10, 20, 3_000_000_000_000));
 }

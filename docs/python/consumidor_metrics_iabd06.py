@@ -5,12 +5,13 @@ MONGODB_URI. MONGODB_DATABASE es iabd06 si no se dice otra. Se para con Ctrl-C.
 La guía está en docs/03-consumidor-kpis.md.
 
 Escribe los mismos documentos que el de Rust. Con mensajes muy raros es más sencillo: la razón de
-un JSON roto no dice en qué columna, y un mensaje que BSON no admite (un entero de más de 64 bits,
-por ejemplo) para el programa, cuando el de Rust lo guarda como texto.
+un JSON roto no dice qué tiene mal, y un mensaje que BSON no admite (un nombre de campo con un
+carácter nulo, por ejemplo) para el programa, cuando el de Rust lo guarda como texto.
 """
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -75,10 +76,28 @@ class Agregador:
         }
 
 
+def entero(texto):
+    """Un entero que cabe en 64 bits: Python sabe más, pero MongoDB no."""
+    numero = int(texto)
+    if not -(2**63) <= numero < 2**64:
+        raise ValueError
+    return numero
+
+
+def decimal(texto):
+    """Un decimal finito: NaN e Infinity no existen en JSON, aunque json.loads los admite."""
+    numero = float(texto)
+    if not math.isfinite(numero):
+        raise ValueError
+    return numero
+
+
 def leer(valor):
     """Los campos del mensaje. ValueError, con la razón, si no cuenta para los KPIs."""
     try:
-        campos = json.loads(valor)
+        campos = json.loads(
+            valor.decode("utf-8-sig"), parse_int=entero, parse_float=decimal, parse_constant=decimal
+        )
     except (ValueError, RecursionError):
         raise ValueError("no es JSON válido") from None
     if not isinstance(campos, dict):
@@ -94,20 +113,33 @@ def leer(valor):
             raise ValueError(f"falta metrics.{nombre}")
         numero = metricas[nombre]
         # True también es un int, y json.loads admite NaN e infinito.
-        if type(numero) not in (int, float) or not -1e300 < numero < 1e300:
+        if type(numero) not in (int, float):
             raise ValueError(f"metrics.{nombre} no es un número")
+        if abs(numero) > (1e12 if nombre == "error_count" else 1e300):
+            raise ValueError(f"metrics.{nombre} es demasiado grande")
     if numero != int(numero):
         raise ValueError("metrics.error_count no es un entero")
     return campos
 
 
-def fecha(texto):
-    """La fecha de un texto ISO 8601 con su zona horaria; None si no lo es."""
+def fecha(valor):
+    """La fecha de un timestamp_utc: ISO 8601 con zona horaria, o un número de Unix en segundos (diez
+    cifras) o en milisegundos (trece). None si no es una de esas, o no está entre 1970 y 9999."""
     try:
-        instante = datetime.fromisoformat(texto)
-    except (TypeError, ValueError):
+        if isinstance(valor, str):
+            instante = datetime.fromisoformat(valor.strip())
+            if instante.tzinfo is None:
+                return None
+            instante = instante.astimezone(timezone.utc)
+        elif type(valor) in (int, float) and 1e9 <= valor < 1e10:
+            instante = datetime.fromtimestamp(valor, timezone.utc)
+        elif type(valor) in (int, float) and 1e12 <= valor < 1e13:
+            instante = datetime.fromtimestamp(valor / 1000, timezone.utc)
+        else:
+            return None
+    except (ValueError, OverflowError):
         return None
-    return instante if instante.tzinfo else None
+    return instante if instante.year >= 1970 else None
 
 
 def identidad(mensaje):
