@@ -1,10 +1,10 @@
 //! El mensaje de Kafka, los servidores simulados y el agregador de KPIs: todo sin reloj ni red.
 
 use std::collections::HashSet;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use practicas_iabd06::fecha;
-use practicas_iabd06::kpis::Agregador;
+use practicas_iabd06::kpis::{Agregador, Kpis};
 use practicas_iabd06::mensaje::{Mensaje, Metricas, leer};
 use practicas_iabd06::simulador::Simulador;
 use serde_json::{Value, json};
@@ -213,10 +213,6 @@ fn las_metricas_estan_en_los_rangos_del_curso_con_sus_picos() {
 
 // --- los KPIs ---------------------------------------------------------------------------------
 
-fn segundo(n: f64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs_f64(1_000.0 + n)
-}
-
 fn metricas(n: i64) -> Metricas {
     let x = n as f64;
     Metricas {
@@ -228,61 +224,98 @@ fn metricas(n: i64) -> Metricas {
     }
 }
 
+/// Lo que sale de estas tandas: cuántos mensajes trae cada una y en qué segundo queda guardada. La primera se
+/// tarda `leer` segundos en leer y guardar.
+fn ventanas(ventana: u64, leer: f64, tandas: &[(u32, f64)]) -> Vec<Kpis> {
+    let mut agregador = Agregador::new(ventana);
+    let inicio = Instant::now();
+    let en = |segundos: f64| inicio + Duration::from_secs_f64(segundos);
+    let mut offset = 0;
+    let mut cerradas = Vec::new();
+    for (mensajes, guardada) in tandas {
+        agregador.tanda(*mensajes, en(guardada - leer), en(*guardada));
+        for _ in 0..*mensajes {
+            let llegada = UNIX_EPOCH + Duration::from_secs_f64(*guardada);
+            cerradas.extend(agregador.sumar(&metricas(offset), offset, offset as u32, llegada));
+            offset += 1;
+        }
+    }
+    cerradas
+}
+
+fn tasas(ventanas: &[Kpis]) -> Vec<f64> {
+    ventanas.iter().map(|k| (k.tasa_procesamiento_msg_seg * 1e6).round() / 1e6).collect()
+}
+
 #[test]
 fn cada_ventana_da_promedios_suma_y_tasa() {
-    let mut agregador = Agregador::new(20);
-    let cerradas: Vec<_> =
-        (0..45).filter_map(|n| agregador.sumar(&metricas(n), n, segundo(n as f64))).collect();
-    assert_eq!((cerradas.len(), agregador.mensajes()), (2, 5));
+    let cerradas = ventanas(20, 0.0, &[(20, 1.0), (25, 3.0)]);
+    assert_eq!(cerradas.len(), 2);
     let primera = &cerradas[0];
     assert_eq!((primera.cpu_percent_avg, primera.memory_percent_avg), (9.5, 19.0));
     assert_eq!((primera.disk_io_mbps_avg, primera.network_mbps_avg), (0.5, 90.5));
     assert_eq!((primera.error_count_sum, primera.num_mensajes), (19, 20));
     assert_eq!((primera.offset_inicio, primera.offset_fin), (0, 19));
     assert_eq!((cerradas[1].offset_inicio, cerradas[1].offset_fin), (20, 39));
-}
-
-#[test]
-fn la_tasa_cuenta_de_cierre_a_cierre() {
-    let mut agregador = Agregador::new(20);
-    // Un mensaje cada medio segundo: dos por segundo.
-    let cerradas: Vec<_> =
-        (0..40).filter_map(|n| agregador.sumar(&metricas(n), n, segundo(n as f64 / 2.0))).collect();
-    // La primera no tiene cierre anterior: va del primer mensaje al último, 19 huecos.
-    assert_eq!(cerradas[0].ventana_inicio, segundo(0.0));
-    assert_eq!(cerradas[0].tasa_procesamiento_msg_seg, Some(20.0 / 9.5));
-    assert_eq!(cerradas[1].ventana_inicio, cerradas[0].ventana_fin);
-    assert_eq!(
-        (cerradas[1].duracion.as_secs_f64(), cerradas[1].tasa_procesamiento_msg_seg),
-        (10.0, Some(2.0))
-    );
-}
-
-#[test]
-fn sin_duracion_no_hay_tasa() {
-    for paso in [0.0, 0.000_01, -1.0] {
-        let mut agregador = Agregador::new(2);
-        agregador.sumar(&metricas(0), 0, segundo(10.0));
-        let kpis = agregador.sumar(&metricas(1), 1, segundo(10.0 + paso)).unwrap();
-        assert_eq!(kpis.tasa_procesamiento_msg_seg, None, "{paso}");
+    for k in &cerradas {
+        assert_eq!(k.tasa_procesamiento_msg_seg, k.num_mensajes as f64 / k.duracion.as_secs_f64());
     }
 }
 
 #[test]
-fn una_ventana_de_un_mensaje_o_de_cero_cierra_cada_vez() {
-    for ventana in [0, 1] {
-        let mut agregador = Agregador::new(ventana);
-        let kpis = agregador.sumar(&metricas(5), 33, segundo(0.0)).unwrap();
-        assert_eq!((kpis.num_mensajes, kpis.offset_inicio, kpis.offset_fin), (1, 33, 33));
+fn en_vivo_cada_ventana_cuenta_tantos_huecos_como_mensajes_y_la_primera_tambien() {
+    let rondas: Vec<_> = (0..12).map(|ronda| (5, 10.0 + f64::from(ronda))).collect(); // cinco cada segundo
+    let cerradas = ventanas(20, 0.003, &rondas);
+    assert_eq!(tasas(&cerradas), [5.0; 3]);
+    assert_eq!(cerradas[0].duracion, Duration::from_secs(4));
+    // Ventanas de una ronda y de un mensaje: de la primera ronda solo se sabe lo que se tardó en guardarla.
+    assert_eq!(tasas(&ventanas(5, 0.001, &rondas))[1..], [5.0; 11]);
+    assert_eq!(tasas(&ventanas(1, 0.001, &rondas))[5..], [5.0; 55]);
+}
+
+#[test]
+fn lo_que_esperaba_al_arrancar_cuenta_al_paso_de_lo_que_llega_despues() {
+    // Tras un reinicio en mitad de una ventana, 15 que esperaban; después, cinco cada segundo.
+    let mut rondas = vec![(15, 10.0)];
+    rondas.extend((1..6).map(|ronda| (5, 10.0 + f64::from(ronda))));
+    assert_eq!(tasas(&ventanas(20, 0.003, &rondas)), [5.0; 2]);
+}
+
+#[test]
+fn con_atraso_la_tasa_es_la_de_leer_y_guardar() {
+    // Todo en una tanda que se tarda medio segundo en leer y guardar, y todo en dos.
+    assert_eq!(tasas(&ventanas(20, 0.5, &[(45, 7.0)])), [90.0; 2]);
+    assert_eq!(tasas(&ventanas(20, 0.5, &[(1_000, 7.0), (1_000, 7.25)]))[50..], [4_000.0; 50]);
+}
+
+#[test]
+fn una_pausa_alarga_su_ventana_y_ninguna_mas() {
+    let rondas = [(5, 0.0), (5, 1.0), (5, 2.0), (5, 3.0), (5, 4.0), (5, 5.0), (5, 65.0), (5, 66.0), (20, 70.0)];
+    assert_eq!(tasas(&ventanas(20, 0.0, &rondas)), [5.0, 0.31746, 5.0]);
+}
+
+#[test]
+fn sin_tiempo_que_medir_la_tasa_es_un_numero() {
+    for kpis in ventanas(2, 0.0, &[(4, 1.0), (4, 1.0)]) {
+        assert!(kpis.tasa_procesamiento_msg_seg.is_finite() && !kpis.duracion.is_zero(), "{kpis:?}");
     }
+    assert!(ventanas(0, 0.0, &[(1, 1.0)]).len() == 1, "una ventana de cero mensajes es de uno");
+}
+
+#[test]
+fn la_misma_ventana_tiene_siempre_la_misma_suma_y_otra_no() {
+    let suma = |tandas: &[(u32, f64)]| ventanas(3, 0.0, tandas).iter().map(|k| k.crc32).collect::<Vec<_>>();
+    let sumas = suma(&[(6, 0.0)]);
+    assert_eq!(sumas, suma(&[(1, 0.0), (4, 9.0), (1, 10.0)]));
+    assert_ne!(sumas[0], sumas[1]);
 }
 
 #[test]
 fn los_offsets_con_huecos_y_los_errores_enormes_no_estorban() {
     let mut agregador = Agregador::new(3);
     let muchos = Metricas { error_count: 1_000_000_000_000, ..METRICAS }; // lo más que se admite
-    assert_eq!(agregador.sumar(&muchos, 10, segundo(0.0)), None);
-    assert_eq!(agregador.sumar(&muchos, 12, segundo(1.0)), None); // el 11 se descartó
-    let kpis = agregador.sumar(&muchos, 20, segundo(2.0)).unwrap();
+    assert_eq!(agregador.sumar(&muchos, 10, 0, UNIX_EPOCH), None);
+    assert_eq!(agregador.sumar(&muchos, 12, 0, UNIX_EPOCH), None); // el 11 se descartó
+    let kpis = agregador.sumar(&muchos, 20, 0, UNIX_EPOCH).unwrap();
     assert_eq!((kpis.offset_inicio, kpis.offset_fin, kpis.error_count_sum), (10, 20, 3_000_000_000_000));
 }

@@ -16,7 +16,7 @@ import os
 import sys
 import time
 import zlib
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from pymongo import MongoClient, WriteConcern
@@ -30,49 +30,66 @@ REPETIDO = 11000  # ya hay un documento con ese _id
 
 
 class Agregador:
-    """Los contadores de la ventana abierta de una partición. No guarda los mensajes."""
+    """Los contadores de la ventana abierta de una partición. No guarda los mensajes.
+
+    La tasa es cuántos mensajes por segundo se han recibido y guardado: el tiempo que va de guardar una
+    tanda a guardar la siguiente se reparte entre los mensajes de esta. 20 mensajes son 20 huecos, no 19.
+    """
 
     def __init__(self, particion):
         self.particion = particion
-        self.cierre_anterior = None
+        self.guardada = None  # la tanda anterior
         self.mensajes = 0
 
-    def sumar(self, metricas, offset, llegada):
+    def tanda(self, mensajes, pedida, guardada):
+        """Los mensajes que se van a sumar han llegado juntos, y ya están guardados."""
+        self.medida = self.guardada is not None
+        # De la primera solo se sabe lo que se ha tardado en leerla y guardarla: podía llevar horas ahí.
+        self.paso = (guardada - (self.guardada if self.medida else pedida)) / mensajes
+        self.guardada = guardada
+
+    def sumar(self, metricas, offset, crc32, llegada):
         """Suma un mensaje. Si completa la ventana, la cierra y devuelve sus KPIs."""
         if self.mensajes == 0:
-            # De cierre a cierre: 20 mensajes son 20 huecos, no 19.
-            self.inicio = self.cierre_anterior or llegada
             self.offset_inicio = offset
             self.sumas = dict.fromkeys(PROMEDIADAS, 0.0)
-            self.errores = 0
+            self.errores = self.medidos = self.crc32 = 0
+            self.medido = self.primera = 0.0
 
         self.mensajes += 1
         for nombre in PROMEDIADAS:
             self.sumas[nombre] += metricas[nombre]
         self.errores += int(metricas["error_count"])
+        self.crc32 = zlib.crc32(crc32.to_bytes(4, "big"), self.crc32)
+        if self.medida:
+            self.medidos += 1
+            self.medido += self.paso
+        else:
+            self.primera += self.paso
 
         if self.mensajes < VENTANA:
             return None
         self.mensajes = 0
-        self.cierre_anterior = llegada
         return self.documento(offset, llegada)
 
     def documento(self, offset_fin, llegada):
-        duracion = max((llegada - self.inicio).total_seconds(), 0.0)
+        # Los de la primera tanda, que ya esperaban, cuentan al paso de los demás.
+        duracion = self.medido * VENTANA / self.medidos if self.medidos else self.primera
+        duracion = max(duracion, 1e-9)  # un reloj poco fino puede no haberse movido
         return {
             "_id": f"{TOPIC}#{self.particion}#{self.offset_inicio}-{offset_fin}",
             "timestamp_utc": llegada,
-            "ventana_inicio": self.inicio,
+            "ventana_inicio": llegada - timedelta(seconds=duracion),
             "ventana_fin": llegada,
             "duracion_ventana_seg": duracion,
             "num_mensajes": VENTANA,
             **{f"{nombre}_avg": suma / VENTANA for nombre, suma in self.sumas.items()},
             "error_count_sum": self.errores,
-            # Por debajo de 1 ms, una duración no da una tasa creíble.
-            "tasa_procesamiento_msg_seg": VENTANA / duracion if duracion >= 0.001 else None,
+            "tasa_procesamiento_msg_seg": VENTANA / duracion,
             "particion": self.particion,
             "offset_inicio": self.offset_inicio,
             "offset_fin": offset_fin,
+            "crc32": self.crc32,
         }
 
 
@@ -184,6 +201,11 @@ def descartado(mensaje, razon, llegada):
     }
 
 
+def huella(documento):
+    """La suma del mensaje del que sale un documento o, en un KPI, la de todos los suyos."""
+    return documento.get("kafka", documento).get("crc32")
+
+
 def guardar(coleccion, documentos):
     """Guarda los documentos. Si MongoDB no responde, espera y vuelve a probar."""
     while documentos:  # insert_many no admite una lista vacía
@@ -204,14 +226,33 @@ def insertar_nuevos(coleccion, documentos):
         if error.details["writeConcernErrors"] or any(f["code"] != REPETIDO for f in fallos):
             raise
         for nuevo in [documentos[f["index"]] for f in fallos]:
-            # Un KPI no lleva kafka. En los demás, el que está ha de ser del mismo mensaje.
+            # El que está ha de ser del mismo mensaje o, si es un KPI, de los mismos mensajes.
             guardado = coleccion.find_one({"_id": nuevo["_id"]})
-            if "kafka" in nuevo and guardado["kafka"]["crc32"] != nuevo["kafka"]["crc32"]:
+            if huella(guardado) not in (None, huella(nuevo)):
                 sys.exit(
-                    f"error: en la base de datos ya hay un {nuevo['_id']} de otro mensaje: el topic "
+                    f"error: en la base de datos ya hay un {nuevo['_id']} de otra historia: el topic "
                     "se ha creado otra vez, o es de otro clúster. Usa otra MONGODB_DATABASE; no se ha "
                     "sobrescrito nada."
                 )
+
+
+def cerrar_ventanas(agregadores, por_particion, pedida, llegada):
+    """Cuenta los mensajes que ya están guardados. Da los KPIs de las ventanas que cierran y, por
+    partición, hasta dónde se puede confirmar: donde no queda ninguna abierta."""
+    guardada = time.monotonic()
+    kpis, confirmar = [], {}
+    for particion, mensajes in por_particion.items():
+        agregador = agregadores.setdefault(particion, Agregador(particion))
+        if cuentan := sum(metricas is not None for _, metricas in mensajes):
+            agregador.tanda(cuentan, pedida, guardada)
+        for mensaje, metricas in mensajes:
+            if metricas is not None:
+                crc32 = zlib.crc32(mensaje.value())
+                if kpi := agregador.sumar(metricas, mensaje.offset(), crc32, llegada):
+                    kpis.append(kpi)
+            if agregador.mensajes == 0:
+                confirmar[particion] = TopicPartition(TOPIC, particion, mensaje.offset() + 1)
+    return kpis, confirmar
 
 
 def main():
@@ -245,29 +286,28 @@ def main():
     try:
         while config.mensajes != leidos:
             tope = min(500, config.mensajes - leidos) if config.mensajes else 500
+            pedida = time.monotonic()
             recibidos = consumidor.consume(tope, timeout=0.2)
             llegada = datetime.now(timezone.utc)
-            crudos, descartados, kpis, confirmar = [], [], [], {}
+            crudos, descartados, por_particion = [], [], {}
             for mensaje in recibidos:
                 if mensaje.error():
                     print(f"Kafka: {mensaje.error()}", file=sys.stderr)
                     continue
                 leidos += 1
-                particion, offset = mensaje.partition(), mensaje.offset()
-                agregador = agregadores.setdefault(particion, Agregador(particion))
+                suyos = por_particion.setdefault(mensaje.partition(), [])
                 try:
                     campos = leer(mensaje.value() or b"")
                     crudos.append(crudo(mensaje, campos, llegada))
-                    if kpi := agregador.sumar(campos["metrics"], offset, llegada):
-                        kpis.append(kpi)
+                    suyos.append((mensaje, campos["metrics"]))
                 except ValueError as razon:
                     descartados.append(descartado(mensaje, str(razon), llegada))
-                if agregador.mensajes == 0:
-                    confirmar[particion] = TopicPartition(TOPIC, particion, offset + 1)
+                    suyos.append((mensaje, None))
 
             # Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
             guardar(base["system_metrics_raw_iabd06"], crudos)
             guardar(base["system_metrics_descartados_iabd06"], descartados)
+            kpis, confirmar = cerrar_ventanas(agregadores, por_particion, pedida, llegada)
             guardar(base["system_metrics_kpis_iabd06"], kpis)
             if confirmar:
                 try:
