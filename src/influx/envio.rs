@@ -97,6 +97,16 @@ impl Envio {
         espera
     }
 
+    /// Una petición de `bytes` no ha salido: lo dice, y devuelve cuánto esperar y por qué.
+    fn no_sale(&mut self, problema: &Contestacion, bytes: usize) -> (Duration, String) {
+        // Un 413 puede llegar así: el servidor cuelga sin leer el cuerpo entero.
+        if matches!(problema, Contestacion::Cortada(_)) && bytes > CUERPO_GRANDE {
+            self.bajar_tope(bytes);
+        }
+        let motivo = self.mal(problema);
+        (self.espera(problema), motivo)
+    }
+
     /// El servidor no admite un cuerpo de `bytes`: los siguientes, de la mitad.
     fn bajar_tope(&mut self, bytes: usize) {
         if self.tope == usize::MAX {
@@ -179,12 +189,7 @@ impl Destino for Envio {
                 Contestacion::Rechazado(..) => probar = lineas.div_ceil(2),
                 Contestacion::DemasiadoGrande(..) => self.bajar_tope(trozo.len()),
                 problema => {
-                    // Un 413 puede llegar así: el servidor cuelga sin leer el cuerpo entero.
-                    if matches!(problema, Contestacion::Cortada(_)) && trozo.len() > CUERPO_GRANDE {
-                        self.bajar_tope(trozo.len());
-                    }
-                    let motivo = self.mal(&problema);
-                    entrega.esperar = Some((self.espera(&problema), motivo));
+                    entrega.esperar = Some(self.no_sale(&problema, trozo.len()));
                     return entrega;
                 }
             }
@@ -192,11 +197,8 @@ impl Destino for Envio {
         if entrega.apartadas == 0 {
             self.rechazando = false;
         }
-        let puntos = contar(entrega.escritas as u64, "punto", "puntos");
-        (self.avisos)(
-            Nivel::Detalle,
-            &format!("Lote escrito en {} ms: {puntos}.", inicio.elapsed().as_millis()),
-        );
+        let (ms, puntos) = (inicio.elapsed().as_millis(), contar(entrega.escritas as u64, "punto", "puntos"));
+        (self.avisos)(Nivel::Detalle, &format!("Lote escrito en {ms} ms: {puntos}."));
         entrega
     }
 }
