@@ -95,7 +95,13 @@ impl Agregador {
 
     /// Suma un mensaje, con su offset, la suma de sus bytes y la hora a la que ha llegado. Si completa la
     /// ventana, la cierra y devuelve sus KPIs.
-    pub fn sumar(&mut self, metricas: &Metricas, offset: i64, crc32: u32, llegada: SystemTime) -> Option<Kpis> {
+    pub fn sumar(
+        &mut self,
+        metricas: &Metricas,
+        offset: i64,
+        crc32: u32,
+        llegada: SystemTime,
+    ) -> Option<Kpis> {
         let vacia = || Abierta { offset_inicio: offset, ..Abierta::default() };
         let abierta = self.abierta.get_or_insert_with(vacia);
         abierta.mensajes += 1;

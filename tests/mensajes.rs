@@ -290,7 +290,8 @@ fn con_atraso_la_tasa_es_la_de_leer_y_guardar() {
 
 #[test]
 fn una_pausa_alarga_su_ventana_y_ninguna_mas() {
-    let rondas = [(5, 0.0), (5, 1.0), (5, 2.0), (5, 3.0), (5, 4.0), (5, 5.0), (5, 65.0), (5, 66.0), (20, 70.0)];
+    let rondas =
+        [(5, 0.0), (5, 1.0), (5, 2.0), (5, 3.0), (5, 4.0), (5, 5.0), (5, 65.0), (5, 66.0), (20, 70.0)];
     assert_eq!(tasas(&ventanas(20, 0.0, &rondas)), [5.0, 0.31746, 5.0]);
 }
 
