@@ -46,8 +46,7 @@ fn consumidor() -> Result<(), Fallo> {
 
     // 2. Bucle: cada tanda de mensajes, como la entrega el broker.
     while !receptor.completo() && !parada.pedida() {
-        let recibido = insistir(&parada, &avisos, || receptor.recibir(ESPERA))?;
-        let Some(recibido) = recibido else { break };
+        let Some(recibido) = insistir(&parada, &avisos, || receptor.recibir(ESPERA))? else { break };
         let tanda = consumo.procesar(&recibido, SystemTime::now());
 
         // Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
