@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::almacen::Almacen;
 use crate::avisos::{Avisos, Nivel};
 use crate::broker::{Emisor, Receptor};
-use crate::config::tuberia::{BaseDeDatos, Broker, PUERTO, Propiedades};
+use crate::config::kafka::{Broker, PUERTO, Propiedades};
+use crate::config::mongodb::BaseDeDatos;
 use crate::fallo::Fallo;
 use crate::nombres::{FICHERO_MOTOR, TOPIC};
 

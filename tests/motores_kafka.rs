@@ -47,7 +47,7 @@ mod adaptador {
     use practicas_iabd06::broker::Emisor;
     use practicas_iabd06::broker::librdkafka::EmisorLibrdkafka;
     pub use practicas_iabd06::broker::librdkafka::ReceptorLibrdkafka as Receptor;
-    use practicas_iabd06::config::tuberia::Propiedades;
+    use practicas_iabd06::config::kafka::Propiedades;
 
     pub fn emisor(brokers: Vec<String>, topic: &str) -> EmisorLibrdkafka {
         EmisorLibrdkafka::new(brokers, Propiedades::default(), topic)

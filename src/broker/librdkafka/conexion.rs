@@ -11,7 +11,7 @@ use super::errores::{Problemas, no_contesta};
 use crate::broker::ErrorBroker;
 use crate::broker::direcciones::{PLAZO_TOPIC, primero_que_responde, probar_anunciadas};
 use crate::broker::frases::sin_topic;
-use crate::config::tuberia::Propiedades;
+use crate::config::kafka::Propiedades;
 
 /// Lo que se espera a que el broker dé sus metadatos.
 const PLAZO_SALUDO: Duration = Duration::from_secs(5);

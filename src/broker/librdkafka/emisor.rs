@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 use super::conexion::{configuracion, esperar_topic, quien_responde};
 use super::errores::{Problemas, pasajero, sin_cliente, sin_respuesta, traducir};
 use crate::broker::{Emisor, ErrorBroker, PorEnviar};
-use crate::config::tuberia::Propiedades;
+use crate::config::kafka::Propiedades;
 use crate::herramientas::candado::candado;
 
 /// Lo que se espera una confirmación cuando librdkafka cuenta que algo va mal.

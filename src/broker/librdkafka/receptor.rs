@@ -16,7 +16,7 @@ use super::errores::{Problemas, pasajero, sin_cliente, sin_respuesta, traducir};
 use crate::avisos::{Avisos, Nivel};
 use crate::broker::historia::{Historia, avisar_borrados};
 use crate::broker::{ErrorBroker, Receptor, Registro};
-use crate::config::tuberia::Propiedades;
+use crate::config::kafka::Propiedades;
 use crate::herramientas::candado::candado;
 
 /// Lo que se espera una contestación del broker.
