@@ -16,7 +16,8 @@ use crate::broker::kafka::{EmisorKafka, ReceptorKafka};
 #[cfg(feature = "librdkafka")]
 use crate::broker::librdkafka::{EmisorLibrdkafka as EmisorKafka, ReceptorLibrdkafka as ReceptorKafka};
 use crate::broker::{Emisor, Receptor};
-use crate::config::tuberia::{BaseDeDatos, Broker, PUERTO};
+use crate::config::kafka::{Broker, PUERTO};
+use crate::config::mongodb::BaseDeDatos;
 use crate::fallo::Fallo;
 use crate::nombres::{FICHERO_MOTOR, TOPIC};
 
