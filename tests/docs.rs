@@ -28,6 +28,10 @@ const BINARIOS: &[(&str, &str)] = &[
 const AJENAS: &str = "--bin --bench --features --offline --data-binary --data-urlencode --proto --file --install \
     --wait --bootstrap-server --list --create --partitions --describe --group --topic --from-beginning --max-messages";
 
+/// Las variables que solo están en la ayuda si se compila con esa feature.
+const DE_LIBRDKAFKA: &str = "KAFKA_SECURITY_PROTOCOL KAFKA_SASL_MECHANISM KAFKA_SASL_USERNAME KAFKA_SASL_PASSWORD \
+    KAFKA_SSL_CA_LOCATION";
+
 /// Un bloque de este tipo se comprueba o es solo para leer. Otro (`sh`, `bash`) pasaría sin mirar.
 const LENGUAS: [&str; 5] = ["console", "rust", "python", "text", "powershell"];
 
@@ -85,7 +89,8 @@ fn los_programas_opciones_y_variables_que_se_nombran_existen() {
         ayudas.push((nombre, fs::read_to_string(guion).unwrap()));
     }
     let compose = fs::read_to_string(raiz().join("docker-compose.yml")).unwrap();
-    let ajenas = [" ", AJENAS, " ", &compose];
+    let de_librdkafka = if cfg!(feature = "librdkafka") { "" } else { DE_LIBRDKAFKA };
+    let ajenas = [" ", AJENAS, " ", de_librdkafka, " ", &compose];
     let todas: String = ayudas.iter().map(|(_, ayuda)| ayuda.as_str()).chain(ajenas).collect();
     for pagina in paginas() {
         let texto = fs::read_to_string(&pagina).unwrap();
