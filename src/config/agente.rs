@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::{GENERALES, Opcion, Programa, Valores, opcion};
 use crate::fallo::Fallo;
 use crate::herramientas::texto::enumerar;
+use crate::influx::acceso::{Acceso, host_de};
 use crate::influx::diario::Limites;
-use crate::influx::http::{Acceso, host_de};
-use crate::influx::{Lugar, WriteOptions};
+use crate::influx::{Ajustes, Lugar, WriteOptions};
 
 /// Lo que se puede pedir al agente.
 pub struct Agente {
@@ -106,10 +106,9 @@ impl Agente {
         })
     }
 
-    /// Puntos que caben en el buffer entre dos envíos.
-    pub fn puntos_por_lote(&self) -> usize {
-        let por_tiempo = self.write_options.flush_interval.as_nanos() / self.intervalo.as_nanos().max(1);
-        self.write_options.batch_size.min(usize::try_from(por_tiempo).unwrap_or(usize::MAX)).max(1)
+    /// Lo que necesita el cliente de InfluxDB.
+    pub fn ajustes(&self) -> Ajustes<'_> {
+        Ajustes { host_id: &self.host_id, lugar: &self.lugar, datos: &self.datos, limites: self.limites }
     }
 }
 
@@ -153,12 +152,12 @@ pub(super) fn lugar(valores: &Valores) -> Result<Lugar, Fallo> {
         ))),
         (Some(_), None) => {
             let [url, token, org, bucket] = todos(valores, V2)?;
-            host_de(&url).map_err(Fallo::Uso)?;
+            host_de(&url).map_err(|frase| Fallo::Uso(frase.0))?;
             Ok(Lugar::Servidor { url, acceso: Acceso::V2 { token, org, bucket } })
         }
         (None, Some(_)) => {
             let [url, database] = todos(valores, ["v1-url", "v1-database"])?;
-            host_de(&url).map_err(Fallo::Uso)?;
+            host_de(&url).map_err(|frase| Fallo::Uso(frase.0))?;
             let credenciales = match (valores.texto("v1-user"), valores.texto("v1-password")) {
                 (None, None) => None,
                 _ => Some(todos(valores, ["v1-user", "v1-password"])?.into()),

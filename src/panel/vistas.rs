@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::documentos::{KPIS, METRICAS, Ventana};
+use super::documentos::{CAMPOS_KPI, METRICAS, Ventana};
 use super::estado::{DeDocumentos, DePuntos};
 use super::flota::Servidor;
 use super::rango::Rango;
@@ -232,7 +232,7 @@ pub fn kpis(datos: &DeDocumentos, comun: &Comun, rango: Rango) -> Value {
         None
     };
     let mut vista = comun.empezar(vacio, falta);
-    poner_serie(&mut vista, serie, KPIS, rango, comun.ahora);
+    poner_serie(&mut vista, serie, CAMPOS_KPI, rango, comun.ahora);
     let ultimos = datos.descartados.iter().rev().map(|d| {
         json!({"_id": d.id, "particion": d.particion, "offset": d.offset, "razon": d.razon,
                "recibido_en": d.recibido, "contenido": d.contenido})
@@ -260,6 +260,6 @@ fn una_ventana(ventana: &Ventana) -> Value {
         ("ventana_fin".to_owned(), json!(entre[1])),
         ("duracion_ventana_seg".to_owned(), json!(duracion)),
     ]);
-    vista.extend(KPIS.iter().zip(kpis).map(|(nombre, valor)| ((*nombre).to_owned(), json!(valor))));
+    vista.extend(CAMPOS_KPI.iter().zip(kpis).map(|(nombre, valor)| ((*nombre).to_owned(), json!(valor))));
     Value::Object(vista)
 }
