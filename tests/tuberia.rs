@@ -6,13 +6,15 @@ use std::process::{Output, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 mod comun;
-use comun::{EnMarcha, programa};
+use comun::{EnMarcha, azar, programa};
 use practicas_iabd06::almacen::embebido::AlmacenEmbebido;
 use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen, a_json};
 use practicas_iabd06::broker::embebido::{EmisorEmbebido, ReceptorEmbebido};
 use practicas_iabd06::broker::tope::ConTope;
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Recibido, Registro};
+use practicas_iabd06::config::kafka::PUERTO;
 use practicas_iabd06::consumo::Consumo;
+use practicas_iabd06::motores::a_mano;
 use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -110,10 +112,11 @@ fn matado_al_azar_mientras_se_produce_no_se_pierde_ni_se_repite_nada() {
     let carpeta = tempfile::tempdir().unwrap();
     let mut orden = programa("productor", carpeta.path(), &["--intervalo", "5ms"]);
     let produccion = EnMarcha(orden.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut azar = azar();
     for _ in 0..10 {
         let mut orden = programa("consumidor", carpeta.path(), &[]);
         let mut consumidor = EnMarcha(orden.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
-        consumidor.lecturas(fastrand::usize(1..20)); // líneas de su salida: el azar de cuándo muere
+        consumidor.lecturas(azar.usize(1..20)); // líneas de su salida: el azar de cuándo muere
         consumidor.senal("-KILL");
     }
     produccion.senal("-INT");
@@ -421,11 +424,16 @@ fn el_almacen_no_repite_no_sustituye_y_distingue_otra_historia() {
 
 #[test]
 fn si_hay_un_kafka_a_mano_el_motor_embebido_dice_como_usarlo() {
-    // Si el puerto ya está ocupado, algo responde en él, que es lo que hace falta.
-    let _a_mano = std::net::TcpListener::bind("127.0.0.1:29092");
+    let escucha = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let puerto = escucha.local_addr().unwrap().port();
+    assert!(a_mano(puerto).unwrap().contains(&format!("para usarlo, --broker localhost:{puerto}")));
+    drop(escucha);
+    assert_eq!(a_mano(puerto), None);
+
+    // Y el programa lo dice del puerto de siempre, haya o no un Kafka en este ordenador.
     let carpeta = tempfile::tempdir().unwrap();
     let salida = correr("productor", carpeta.path(), &["--rondas", "1"]);
-    assert!(errores(&salida).contains("responde algo: para usarlo, --broker localhost:29092"), "{salida:?}");
+    assert_eq!(errores(&salida).contains("responde algo"), a_mano(PUERTO).is_some(), "{salida:?}");
 }
 
 #[test]
