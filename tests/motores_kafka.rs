@@ -13,7 +13,7 @@ use motores::{
     ESPERA, Motor, PACIENCIA, administrar, borrar_topic, crear_topic, insistir, recibir, sin_avisos,
 };
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Recibido, Registro};
-use practicas_iabd06::config::tuberia::Propiedades;
+use practicas_iabd06::config::kafka::Propiedades;
 
 #[cfg(not(feature = "librdkafka"))]
 mod adaptador {

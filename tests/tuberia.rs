@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 mod comun;
-use comun::{EnMarcha, programa};
+use comun::{EnMarcha, azar, programa};
 use practicas_iabd06::almacen::embebido::AlmacenEmbebido;
 use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen, a_json};
 use practicas_iabd06::broker::embebido::{EmisorEmbebido, ReceptorEmbebido};
 use practicas_iabd06::broker::tope::ConTope;
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Recibido, Registro};
-use practicas_iabd06::consumo::Consumo;
+use practicas_iabd06::config::kafka::PUERTO;
+use practicas_iabd06::consumo::{Cierre, Consumo, Tanda};
+use practicas_iabd06::motores::a_mano;
 use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -50,6 +52,8 @@ fn comprobar_ventanas(carpeta: &Path, n: usize) -> (usize, usize) {
             assert!((promedio - metrica(m) / n as f64).abs() < 1e-9, "{m}: {promedio}");
         }
         assert_eq!(kpi["error_count_sum"].as_f64().unwrap(), metrica("error_count"));
+        let (tasa, duracion) = (&kpi["tasa_procesamiento_msg_seg"], &kpi["duracion_ventana_seg"]);
+        assert_eq!(tasa.as_f64().unwrap(), n as f64 / duracion.as_f64().unwrap());
         assert_eq!((&kpi["num_mensajes"], &kpi["particion"]), (&json!(n), &json!(0)));
         assert_eq!((&kpi["offset_inicio"], &kpi["offset_fin"]), (&json!(de(0)), &json!(de(n - 1))));
     }
@@ -110,10 +114,11 @@ fn matado_al_azar_mientras_se_produce_no_se_pierde_ni_se_repite_nada() {
     let carpeta = tempfile::tempdir().unwrap();
     let mut orden = programa("productor", carpeta.path(), &["--intervalo", "5ms"]);
     let produccion = EnMarcha(orden.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut azar = azar();
     for _ in 0..10 {
         let mut orden = programa("consumidor", carpeta.path(), &[]);
         let mut consumidor = EnMarcha(orden.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
-        consumidor.lecturas(fastrand::usize(1..20)); // líneas de su salida: el azar de cuándo muere
+        consumidor.lecturas(azar.usize(1..20)); // líneas de su salida: el azar de cuándo muere
         consumidor.senal("-KILL");
     }
     produccion.senal("-INT");
@@ -317,6 +322,75 @@ fn registro(particion: i32, offset: i64, valor: Vec<u8>) -> Registro {
     Registro { particion, offset, clave: Some(b"web01".to_vec()), valor }
 }
 
+fn procesar(consumo: &mut Consumo, recibido: &Recibido, llegada: SystemTime) -> (Tanda, Cierre) {
+    let tanda = consumo.leer(recibido, llegada);
+    let cierre = consumo.contar(&tanda, Instant::now(), Instant::now());
+    (tanda, cierre)
+}
+
+#[test]
+fn lo_que_no_cuenta_y_lo_que_no_tiene_fecha_se_dice_una_vez_por_razon() {
+    let mut consumo = Consumo::new("t", 20);
+    let con_fecha = |fecha: &str| {
+        let mut mensaje: Value = serde_json::from_slice(&bueno(1)).unwrap();
+        mensaje["timestamp_utc"] = json!(fecha);
+        mensaje.to_string().into_bytes()
+    };
+    let valores = [
+        b"hola".to_vec(),
+        b" hola".to_vec(),
+        con_fecha("ayer"),
+        con_fecha("hoy"),
+        con_fecha("2026-04-18T10:00:00"),
+    ];
+    let registros = valores.into_iter().enumerate().map(|(i, v)| registro(0, i as i64, v)).collect();
+    let tanda = consumo.leer(&Recibido { reiniciadas: vec![], registros }, UNIX_EPOCH);
+    assert_eq!((tanda.crudos.len(), tanda.sin_fecha, tanda.descartados.len()), (3, 3, 2));
+    let esperados = [
+        "t#0#0 no cuenta: no es JSON válido",
+        "t#0#2 se guarda sin timestamp: timestamp_utc no es una fecha",
+        "t#0#4 se guarda sin timestamp: timestamp_utc no dice su zona",
+    ];
+    assert_eq!(tanda.avisos.len(), esperados.len(), "{:?}", tanda.avisos);
+    for (aviso, esperado) in tanda.avisos.iter().zip(esperados) {
+        assert!(aviso.contains(esperado), "{aviso}");
+    }
+    let otra = consumo
+        .leer(&Recibido { reiniciadas: vec![], registros: vec![registro(0, 9, b"x".to_vec())] }, UNIX_EPOCH);
+    assert_eq!((otra.descartados.len(), otra.avisos.len()), (1, 0));
+}
+
+#[test]
+fn una_fecha_imposible_no_para_el_consumidor() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let fechas = ["9999-12-31T23:59:59-00:01", "1500-01-01T00:00:00Z", "0000-01-01T00:00:00+23:59"];
+    let valores = fechas.map(|fecha| {
+        let mut mensaje: Value = serde_json::from_slice(&bueno(1)).unwrap();
+        mensaje["timestamp_utc"] = json!(fecha);
+        mensaje.to_string().into_bytes()
+    });
+    mandar(carpeta.path(), valores.into_iter());
+    let salida = correr("consumidor", carpeta.path(), &["--mensajes", "3", "--silencioso"]);
+    assert!(errores(&salida).contains("no está entre 1970 y 9999"), "{}", errores(&salida));
+    let crudos = documentos(carpeta.path(), "system_metrics_raw");
+    assert_eq!(crudos.len(), 3);
+    assert!(crudos.values().all(|c| c.get("timestamp").is_none() && c["timestamp_utc"].is_string()));
+}
+
+#[test]
+fn los_kpis_de_otra_historia_se_notan_aunque_no_queden_sus_crudos() {
+    let carpeta = tempfile::tempdir().unwrap();
+    mandar(carpeta.path(), (0..20).map(bueno));
+    correr("consumidor", carpeta.path(), &["--mensajes", "20"]);
+    let base = Connection::open(carpeta.path().join("datos/motor.sqlite3")).unwrap();
+    base.execute_batch(&format!("DELETE FROM {CRUDOS}; DELETE FROM mensajes; DELETE FROM grupos")).unwrap();
+    drop(base);
+    mandar(carpeta.path(), (100..120).map(bueno));
+    let salida = programa("consumidor", carpeta.path(), &["--mensajes", "20"]).output().unwrap();
+    assert_eq!(salida.status.code(), Some(1));
+    assert!(errores(&salida).contains(&format!("{TOPIC}#0#0-19")), "{}", errores(&salida));
+}
+
 #[test]
 fn las_ventanas_son_por_particion_y_se_confirma_donde_no_hay_ninguna_abierta() {
     let mut consumo = Consumo::new("t", 2);
@@ -330,19 +404,19 @@ fn las_ventanas_son_por_particion_y_se_confirma_donde_no_hay_ninguna_abierta() {
         registro(2, 1, malo()), // con la ventana abierta: no
         registro(0, 13, bueno(5)),
     ];
-    let tanda = consumo.procesar(&Recibido { reiniciadas: vec![], registros }, UNIX_EPOCH);
+    let (tanda, cierre) = procesar(&mut consumo, &Recibido { reiniciadas: vec![], registros }, UNIX_EPOCH);
     assert_eq!((tanda.crudos.len(), tanda.descartados.len()), (4, 3));
-    assert_eq!(tanda.kpis.iter().map(|k| &*k.id).collect::<Vec<_>>(), ["t#0#10-11"]);
-    assert_eq!(tanda.confirmar, BTreeMap::from([(0, 13), (1, 6)]));
+    assert_eq!(cierre.kpis.iter().map(|k| &*k.id).collect::<Vec<_>>(), ["t#0#10-11"]);
+    assert_eq!(cierre.confirmar, BTreeMap::from([(0, 13), (1, 6)]));
     assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1), (2, 1)]);
     let otra_vez = |reiniciadas: &[i32]| Recibido { reiniciadas: reiniciadas.to_vec(), registros: vec![] };
-    consumo.procesar(&otra_vez(&[1, 2]), UNIX_EPOCH);
+    procesar(&mut consumo, &otra_vez(&[1, 2]), UNIX_EPOCH);
     assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1)]);
     // Lo que llega con el aviso ya es de la ventana nueva.
     let recibido = Recibido { reiniciadas: vec![0], registros: vec![registro(0, 13, bueno(5))] };
-    consumo.procesar(&recibido, UNIX_EPOCH);
+    procesar(&mut consumo, &recibido, UNIX_EPOCH);
     assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1)]);
-    consumo.procesar(&otra_vez(&[0]), UNIX_EPOCH);
+    procesar(&mut consumo, &otra_vez(&[0]), UNIX_EPOCH);
     assert_eq!(consumo.abiertas().count(), 0);
 }
 
@@ -351,8 +425,8 @@ fn releer_da_los_mismos_documentos_salvo_la_hora() {
     let registros = (0..5).map(|n| registro(0, n, bueno(n as u64))).collect();
     let recibido = Recibido { reiniciadas: vec![], registros };
     let ids = |llegada: SystemTime| {
-        let tanda = Consumo::new("t", 3).procesar(&recibido, llegada);
-        let todos = tanda.crudos.iter().chain(&tanda.kpis);
+        let (tanda, cierre) = procesar(&mut Consumo::new("t", 3), &recibido, llegada);
+        let todos = tanda.crudos.iter().chain(&cierre.kpis);
         todos.map(|d| (d.id.clone(), d.crc32)).collect::<Vec<_>>()
     };
     assert_eq!(ids(UNIX_EPOCH), ids(UNIX_EPOCH + Duration::from_secs(9)));
@@ -421,11 +495,16 @@ fn el_almacen_no_repite_no_sustituye_y_distingue_otra_historia() {
 
 #[test]
 fn si_hay_un_kafka_a_mano_el_motor_embebido_dice_como_usarlo() {
-    // Si el puerto ya está ocupado, algo responde en él, que es lo que hace falta.
-    let _a_mano = std::net::TcpListener::bind("127.0.0.1:29092");
+    let escucha = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let puerto = escucha.local_addr().unwrap().port();
+    assert!(a_mano(puerto).unwrap().contains(&format!("para usarlo, --broker localhost:{puerto}")));
+    drop(escucha);
+    assert_eq!(a_mano(puerto), None);
+
+    // Y el programa lo dice del puerto de siempre, haya o no un Kafka en este ordenador.
     let carpeta = tempfile::tempdir().unwrap();
     let salida = correr("productor", carpeta.path(), &["--rondas", "1"]);
-    assert!(errores(&salida).contains("responde algo: para usarlo, --broker localhost:29092"), "{salida:?}");
+    assert_eq!(errores(&salida).contains("responde algo"), a_mano(PUERTO).is_some(), "{salida:?}");
 }
 
 #[test]

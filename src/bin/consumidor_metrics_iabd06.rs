@@ -11,7 +11,7 @@ use practicas_iabd06::almacen::Documento;
 use practicas_iabd06::avisos::Nivel;
 use practicas_iabd06::broker::Receptor;
 use practicas_iabd06::broker::tope::ConTope;
-use practicas_iabd06::config::tuberia::Consumidor;
+use practicas_iabd06::config::consumidor::Consumidor;
 use practicas_iabd06::consumo::Consumo;
 use practicas_iabd06::fallo::{Fallo, salir};
 use practicas_iabd06::insistir::insistir;
@@ -51,8 +51,7 @@ fn consumidor() -> Result<(), Fallo> {
     // 2. Bucle: cada tanda de mensajes, como la entrega el broker.
     while !receptor.completo() && !parada.pedida() {
         let pedida = Instant::now();
-        let recibido = insistir(&parada, &avisos, || receptor.recibir(ESPERA))?;
-        let Some(recibido) = recibido else { break };
+        let Some(recibido) = insistir(&parada, &avisos, || receptor.recibir(ESPERA))? else { break };
         let tanda = consumo.leer(&recibido, SystemTime::now());
 
         // Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.

@@ -9,7 +9,7 @@ use kafka::producer::{Producer, Record};
 use super::conexion::{Conexion, conectar};
 use super::errores::traducir;
 use crate::broker::{Emisor, ErrorBroker, PorEnviar};
-use crate::config::tuberia::Propiedades;
+use crate::config::kafka::Propiedades;
 
 /// Lo que tiene el broker para que confirmen todas las réplicas. La crate corta a los 120 s
 /// (`DEFAULT_CONNECTION_RW_TIMEOUT_SECS`, en su `client/mod.rs`), y no se puede cambiar.

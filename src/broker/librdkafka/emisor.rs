@@ -11,7 +11,7 @@ use super::conexion::{configuracion, esperar_topic};
 use super::errores::{Problemas, pasajero, sin_cliente, sin_respuesta, traducir};
 use crate::broker::direcciones::primero_que_responde;
 use crate::broker::{Emisor, ErrorBroker, PorEnviar};
-use crate::config::tuberia::Propiedades;
+use crate::config::kafka::Propiedades;
 use crate::herramientas::candado::candado;
 
 /// Lo que se espera una confirmación cuando librdkafka cuenta que algo va mal.
