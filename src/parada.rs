@@ -95,7 +95,7 @@ mod tests {
         for _ in 0..3 {
             esperar(parada.clone(), contar.clone());
         }
-        let mut hasta_que = |esperado| {
+        let hasta_que = |esperado| {
             for _ in 0..3 {
                 assert_eq!(contados.recv_timeout(PACIENCIA), Ok(esperado));
             }
