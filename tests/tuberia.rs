@@ -10,8 +10,9 @@ use comun::{EnMarcha, azar, programa};
 use practicas_iabd06::almacen::embebido::AlmacenEmbebido;
 use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen, a_json};
 use practicas_iabd06::broker::embebido::{EmisorEmbebido, ReceptorEmbebido};
-use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro};
-use practicas_iabd06::config::tuberia::PUERTO;
+use practicas_iabd06::broker::tope::ConTope;
+use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Recibido, Registro};
+use practicas_iabd06::config::kafka::PUERTO;
 use practicas_iabd06::consumo::Consumo;
 use practicas_iabd06::motores::a_mano;
 use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
@@ -323,7 +324,7 @@ fn registro(particion: i32, offset: i64, valor: Vec<u8>) -> Registro {
 fn las_ventanas_son_por_particion_y_se_confirma_donde_no_hay_ninguna_abierta() {
     let mut consumo = Consumo::new("t", 2);
     let malo = || b"malo".to_vec();
-    let registros = [
+    let registros = vec![
         registro(0, 10, bueno(1)),
         registro(1, 5, malo()),    // sin ventana abierta: se confirma
         registro(0, 11, bueno(3)), // cierra la ventana de la 0
@@ -332,22 +333,28 @@ fn las_ventanas_son_por_particion_y_se_confirma_donde_no_hay_ninguna_abierta() {
         registro(2, 1, malo()), // con la ventana abierta: no
         registro(0, 13, bueno(5)),
     ];
-    let tanda = consumo.procesar(&registros, UNIX_EPOCH);
+    let tanda = consumo.procesar(&Recibido { reiniciadas: vec![], registros }, UNIX_EPOCH);
     assert_eq!((tanda.crudos.len(), tanda.descartados.len()), (4, 3));
     assert_eq!(tanda.kpis.iter().map(|k| &*k.id).collect::<Vec<_>>(), ["t#0#10-11"]);
     assert_eq!(tanda.confirmar, BTreeMap::from([(0, 13), (1, 6)]));
     assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1), (2, 1)]);
-    consumo.olvidar_ventanas(&[1, 2]);
+    let otra_vez = |reiniciadas: &[i32]| Recibido { reiniciadas: reiniciadas.to_vec(), registros: vec![] };
+    consumo.procesar(&otra_vez(&[1, 2]), UNIX_EPOCH);
     assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1)]);
-    consumo.olvidar_ventanas(&[0]);
+    // Lo que llega con el aviso ya es de la ventana nueva.
+    let recibido = Recibido { reiniciadas: vec![0], registros: vec![registro(0, 13, bueno(5))] };
+    consumo.procesar(&recibido, UNIX_EPOCH);
+    assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1)]);
+    consumo.procesar(&otra_vez(&[0]), UNIX_EPOCH);
     assert_eq!(consumo.abiertas().count(), 0);
 }
 
 #[test]
 fn releer_da_los_mismos_documentos_salvo_la_hora() {
-    let registros: Vec<_> = (0..5).map(|n| registro(0, n, bueno(n as u64))).collect();
+    let registros = (0..5).map(|n| registro(0, n, bueno(n as u64))).collect();
+    let recibido = Recibido { reiniciadas: vec![], registros };
     let ids = |llegada: SystemTime| {
-        let tanda = Consumo::new("t", 3).procesar(&registros, llegada);
+        let tanda = Consumo::new("t", 3).procesar(&recibido, llegada);
         let todos = tanda.crudos.iter().chain(&tanda.kpis);
         todos.map(|d| (d.id.clone(), d.crc32)).collect::<Vec<_>>()
     };
@@ -358,26 +365,42 @@ fn releer_da_los_mismos_documentos_salvo_la_hora() {
 fn el_receptor_sigue_por_lo_confirmado_y_tras_un_error_vuelve_a_ello() {
     let carpeta = tempfile::tempdir().unwrap();
     let nuevo = || ReceptorEmbebido::new(&carpeta.path().join("datos"), TOPIC, "g").unwrap();
-    let offsets = |receptor: &mut ReceptorEmbebido| {
-        receptor.recibir(Duration::ZERO).unwrap().iter().map(|r| r.offset).collect::<Vec<_>>()
+    // Los offsets que llegan, y las particiones que han vuelto a lo confirmado.
+    let leer = |receptor: &mut ReceptorEmbebido| {
+        let Recibido { reiniciadas, registros } = receptor.recibir(Duration::ZERO).unwrap();
+        (registros.iter().map(|r| r.offset).collect::<Vec<_>>(), reiniciadas)
     };
+    let confirmar = |receptor: &mut ReceptorEmbebido, siguiente| receptor.confirmar(&[(0, siguiente)].into());
     mandar(carpeta.path(), (0..5).map(bueno));
     let mut receptor = nuevo();
-    assert_eq!((receptor.atraso().unwrap(), offsets(&mut receptor)), (5, vec![0, 1, 2, 3, 4]));
-    assert_eq!((receptor.reiniciadas(), receptor.reiniciadas()), (vec![0], vec![]));
-    assert_eq!((receptor.atraso().unwrap(), offsets(&mut receptor)), (0, vec![]));
-    receptor.confirmar(&[(0, 3)]).unwrap();
-    assert_eq!(offsets(&mut nuevo()), [3, 4]);
+    assert_eq!(receptor.atraso().unwrap(), 5);
+    assert_eq!(leer(&mut receptor), (vec![0, 1, 2, 3, 4], vec![0]));
+    assert_eq!((receptor.atraso().unwrap(), leer(&mut receptor)), (0, (vec![], vec![])));
+    confirmar(&mut receptor, 3).unwrap();
+    assert_eq!(leer(&mut nuevo()), (vec![3, 4], vec![0]));
 
     // Confirmar falla: se vuelve a lo confirmado, y se dice.
     let conexion = Connection::open(carpeta.path().join("datos/motor.sqlite3")).unwrap();
     conexion.execute("ALTER TABLE grupos RENAME TO apartada", []).unwrap();
-    receptor.confirmar(&[(0, 5)]).unwrap_err();
+    confirmar(&mut receptor, 5).unwrap_err();
     conexion.execute("ALTER TABLE apartada RENAME TO grupos", []).unwrap();
-    assert_eq!((offsets(&mut receptor), receptor.reiniciadas()), (vec![3, 4], vec![0]));
+    assert_eq!(leer(&mut receptor), (vec![3, 4], vec![0]));
 
-    receptor.confirmar(&[(0, 9)]).unwrap();
+    confirmar(&mut receptor, 9).unwrap();
     assert!(matches!(nuevo().recibir(Duration::ZERO), Err(ErrorBroker::Definitivo(_))));
+}
+
+#[test]
+fn con_tope_llegan_los_primeros_y_ninguno_mas() {
+    let carpeta = tempfile::tempdir().unwrap();
+    mandar(carpeta.path(), (0..5).map(bueno));
+    let embebido = || Box::new(ReceptorEmbebido::new(&carpeta.path().join("datos"), TOPIC, "g").unwrap());
+    for (tope, esperados, completo) in [(Some(3), 3, true), (Some(9), 5, false), (None, 5, false)] {
+        let mut receptor = ConTope::new(embebido(), tope);
+        let recibido = receptor.recibir(Duration::ZERO).unwrap();
+        assert_eq!((recibido.registros.len(), receptor.completo()), (esperados, completo));
+        assert_eq!(recibido.reiniciadas, [0]);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::puntos::fichero::Fichero;
 use super::puntos::influx::Influx;
 use super::puntos::influx1::Influx1;
 use super::puntos::influx2::Influx2;
-use crate::config::tuberia::BaseDeDatos;
+use crate::config::mongodb::BaseDeDatos;
 use crate::fallo::Fallo;
 use crate::influx::Acceso;
 use crate::influx::Lugar;
