@@ -199,7 +199,7 @@ fn funciones(texto: &str) -> Vec<(String, usize)> {
             l.strip_prefix(sangrado).is_some_and(|l| l == "}" || l.starts_with(')') && l.ends_with(';'))
         };
         let en_una = linea.ends_with(['}', ';']);
-        let n = if en_una { 1 } else { lineas[i..].iter().position(|l| cierra(&l)).unwrap() + 1 };
+        let n = if en_una { 1 } else { lineas[i..].iter().position(cierra).unwrap() + 1 };
         let nombre = despues.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
         funciones.push((nombre.to_owned(), n));
     }
