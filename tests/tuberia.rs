@@ -138,6 +138,7 @@ fn colgado_de_un_broker_mudo_ctrl_c_tambien_lo_para() {
         programa.senal("-INT");
         let (codigo, errores) = programa.fin();
         assert_eq!(codigo, Some(0), "{errores}");
+        assert!(errores.contains("Parado sin esperar más"), "{errores}");
     }
 }
 
