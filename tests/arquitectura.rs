@@ -18,11 +18,15 @@ const SOLO: &[(&str, &[&str])] = &[
     ("rusqlite", &["embebido", "broker/embebido", "almacen/embebido", "panel/documentos/embebido"]),
     ("kafka", &["broker/kafka"]),
     ("rdkafka", &["broker/librdkafka"]),
-    ("mongodb", &["almacen/mongodb", "panel/documentos/mongodb"]),
+    ("mongodb", &["almacen/mongodb", "panel/documentos/mongodb", "panel/documentos/de_bson"]),
 ];
 
-/// Funciones que pasan de [`LINEAS_DE_FUNCION`] porque son una tabla: un caso por línea.
-const TABLAS: &[(&str, &str)] = &[("broker/librdkafka/errores.rs", "traducir")];
+/// Funciones que pasan de [`LINEAS_DE_FUNCION`], y hasta cuántas: una tabla, con un caso por línea, y el programa
+/// que se lee al lado del suyo en Python.
+const LARGAS: &[(&str, &str, usize)] = &[
+    ("bin/consumidor_metrics_iabd06.rs", "consumidor", 45),
+    ("broker/librdkafka/errores.rs", "traducir", 45),
+];
 
 const LINEAS_DE_SRC: usize = 250;
 const LINEAS_DE_PRUEBA: usize = 400;
@@ -89,15 +93,19 @@ fn ningun_fichero_es_largo() {
 }
 
 #[test]
-fn ninguna_funcion_es_larga_salvo_las_tablas() {
+fn ninguna_funcion_es_larga_salvo_las_de_la_lista() {
     let mut largas = BTreeMap::new();
     for (fichero, texto) in fuentes("src") {
         let suyas = funciones(&texto).into_iter().filter(|(_, n)| *n > LINEAS_DE_FUNCION);
         largas.extend(suyas.map(|(nombre, n)| ((fichero.clone(), nombre), n)));
     }
-    for (fichero, nombre) in TABLAS {
+    for (fichero, nombre, tope) in LARGAS {
         let clave = ((*fichero).to_owned(), (*nombre).to_owned());
-        assert!(largas.remove(&clave).is_some(), "{fichero}: {nombre} ya no es larga: sobra en la lista");
+        match largas.get(&clave) {
+            Some(n) if n <= tope => largas.remove(&clave),
+            Some(_) => continue, // sale abajo
+            None => panic!("{fichero}: {nombre} ya no es larga: sobra en la lista"),
+        };
     }
     assert!(largas.is_empty(), "pasan de {LINEAS_DE_FUNCION} líneas: {largas:#?}");
 }
@@ -199,7 +207,7 @@ fn funciones(texto: &str) -> Vec<(String, usize)> {
             l.strip_prefix(sangrado).is_some_and(|l| l == "}" || l.starts_with(')') && l.ends_with(';'))
         };
         let en_una = linea.ends_with(['}', ';']);
-        let n = if en_una { 1 } else { lineas[i..].iter().position(|l| cierra(&l)).unwrap() + 1 };
+        let n = if en_una { 1 } else { lineas[i..].iter().position(cierra).unwrap() + 1 };
         let nombre = despues.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
         funciones.push((nombre.to_owned(), n));
     }

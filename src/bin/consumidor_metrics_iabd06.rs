@@ -72,10 +72,6 @@ fn consumidor() -> Result<(), Fallo> {
     }
 
     // 3. Cierre: la ventana abierta no se confirma, y la próxima vez se relee entera.
-    for (particion, mensajes) in consumo.abiertas() {
-        let abierta = format!("ventana abierta: {mensajes}/{}", config.ventana);
-        pantalla.avisar(Nivel::Info, &format!("Partición {particion}: {abierta}, se releerá."));
-    }
-    pantalla.avisar(Nivel::Info, &tablero.resumen());
+    tablero.resumen(&consumo);
     Ok(())
 }

@@ -126,14 +126,19 @@ impl Tablero {
         self.mostrar_consumo(consumo);
     }
 
-    /// Lo que ha guardado el consumidor, en una frase.
-    pub fn resumen(&self) -> String {
+    /// El final del consumidor: las ventanas que se quedan abiertas, y lo que ha guardado.
+    pub fn resumen(&self, consumo: &Consumo) {
+        let decir = |frase: &str| self.pantalla.avisar(Nivel::Info, frase);
+        for (particion, mensajes) in consumo.abiertas() {
+            let ventana = consumo.ventana();
+            decir(&format!("Partición {particion}: ventana abierta: {mensajes}/{ventana}, se releerá."));
+        }
         let Cuentas { crudos, sin_fecha, descartados, kpis } = self.cuentas;
         let leidos = crudos + descartados;
         let sin_fecha = if sin_fecha > 0 { format!(" ({sin_fecha} sin fecha)") } else { String::new() };
-        format!(
+        decir(&format!(
             "{leidos} mensajes leídos: {crudos} crudos{sin_fecha}, {descartados} descartados, {kpis} KPIs."
-        )
+        ));
     }
 
     /// De las ventanas abiertas, que son una por partición, enseña la que está más cerca de cerrarse.

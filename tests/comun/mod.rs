@@ -25,6 +25,14 @@ pub fn azar() -> fastrand::Rng {
     fastrand::Rng::with_seed(semilla)
 }
 
+/// Que una frase diga todo esto.
+#[track_caller]
+pub fn contiene(frase: &str, trozos: &[&str]) {
+    for trozo in trozos {
+        assert!(frase.contains(trozo), "falta «{trozo}» en «{frase}»");
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Peticion {
     pub ruta: String,
