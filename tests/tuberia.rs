@@ -345,3 +345,18 @@ fn los_kpis_de_otra_historia_se_notan_aunque_no_queden_sus_crudos() {
     assert_eq!(salida.status.code(), Some(1));
     assert!(errores(&salida).contains(&format!("{TOPIC}#0#0-19")), "{}", errores(&salida));
 }
+
+#[test]
+fn un_fichero_de_otra_version_se_dice_en_espanol() {
+    let carpeta = tempfile::tempdir().unwrap();
+    std::fs::create_dir(carpeta.path().join("datos")).unwrap();
+    let base = Connection::open(carpeta.path().join("datos/motor.sqlite3")).unwrap();
+    base.execute_batch("CREATE TABLE mensajes (topic TEXT); CREATE TABLE grupos (grupo TEXT)").unwrap();
+    drop(base);
+    for programa_y_opcion in [("productor", "--rondas"), ("consumidor", "--mensajes")] {
+        let (nombre, opcion) = programa_y_opcion;
+        let salida = programa(nombre, carpeta.path(), &[opcion, "1"]).output().unwrap();
+        assert_eq!(salida.status.code(), Some(1));
+        assert!(errores(&salida).contains("sus tablas son de otra versión"), "{}", errores(&salida));
+    }
+}

@@ -207,20 +207,20 @@ def huella(documento):
 
 
 def guardar(coleccion, documentos):
-    """Guarda los documentos. Si MongoDB no responde, espera y vuelve a probar."""
+    """Guarda los documentos y dice cuántos no estaban. Si MongoDB no responde, espera y vuelve a probar."""
     while documentos:  # insert_many no admite una lista vacía
         try:
-            insertar_nuevos(coleccion, documentos)
-            return
+            return insertar_nuevos(coleccion, documentos)
         except AutoReconnect:
             print("MongoDB no responde; se reintenta.", file=sys.stderr)
             time.sleep(1)
+    return 0
 
 
 def insertar_nuevos(coleccion, documentos):
-    """Inserta los que no estén. Uno que ya está se queda como estaba."""
+    """Inserta los que no estén, y dice cuántos son. Uno que ya está se queda como estaba."""
     try:
-        coleccion.insert_many(documentos, ordered=False)
+        return len(coleccion.insert_many(documentos, ordered=False).inserted_ids)
     except BulkWriteError as error:
         fallos = error.details["writeErrors"]
         if error.details["writeConcernErrors"] or any(f["code"] != REPETIDO for f in fallos):
@@ -234,6 +234,7 @@ def insertar_nuevos(coleccion, documentos):
                     "se ha creado otra vez, o es de otro clúster. Usa otra MONGODB_DATABASE; no se ha "
                     "sobrescrito nada."
                 )
+        return len(documentos) - len(fallos)
 
 
 def cerrar_ventanas(agregadores, por_particion, pedida, llegada):
@@ -305,10 +306,10 @@ def main():
                     suyos.append((mensaje, None))
 
             # Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
-            guardar(base["system_metrics_raw_iabd06"], crudos)
-            guardar(base["system_metrics_descartados_iabd06"], descartados)
+            total_crudos += guardar(base["system_metrics_raw_iabd06"], crudos)
+            total_descartados += guardar(base["system_metrics_descartados_iabd06"], descartados)
             kpis, confirmar = cerrar_ventanas(agregadores, por_particion, pedida, llegada)
-            guardar(base["system_metrics_kpis_iabd06"], kpis)
+            total_kpis += guardar(base["system_metrics_kpis_iabd06"], kpis)
             if confirmar:
                 try:
                     consumidor.commit(offsets=list(confirmar.values()), asynchronous=False)
@@ -316,9 +317,6 @@ def main():
                     # Lo confirmará la próxima ventana; si antes hay que releer, no se repite nada.
                     print(f"Kafka no ha confirmado: {error}", file=sys.stderr)
 
-            total_crudos += len(crudos)
-            total_descartados += len(descartados)
-            total_kpis += len(kpis)
             for kpi in kpis:
                 # Se guarda sin redondear y se enseña con dos decimales.
                 corto = {c: round(v, 2) if isinstance(v, float) else v for c, v in kpi.items()}

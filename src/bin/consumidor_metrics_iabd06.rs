@@ -19,7 +19,7 @@ use practicas_iabd06::motores;
 use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 use practicas_iabd06::pantalla::Pantalla;
 use practicas_iabd06::parada::Parada;
-use practicas_iabd06::tablero::Tablero;
+use practicas_iabd06::tablero::{Guardado, Tablero};
 
 /// Lo que se espera a que llegue algo antes de mirar si hay que parar.
 const ESPERA: Duration = Duration::from_millis(500);
@@ -43,7 +43,7 @@ fn consumidor() -> Result<(), Fallo> {
     let mut receptor = ConTope::new(receptor, config.mensajes);
     let mut base = motores::almacen(&config.base, &config.datos, &avisos)?;
     let mut guardar = |coleccion: &str, documentos: &[Documento]| {
-        insistir(&parada, &avisos, || base.insertar(coleccion, documentos)).map(|hecho| hecho.is_some())
+        insistir(&parada, &avisos, || base.insertar(coleccion, documentos))
     };
     let mut consumo = Consumo::new(TOPIC, config.ventana);
     let mut tablero = Tablero::new(&pantalla);
@@ -55,20 +55,19 @@ fn consumidor() -> Result<(), Fallo> {
         let tanda = consumo.leer(&recibido, SystemTime::now());
 
         // Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
-        if !guardar(CRUDOS, &tanda.crudos)? || !guardar(DESCARTADOS, &tanda.descartados)? {
-            break; // se ha pedido parar con la base de datos caída
-        }
+        // Nada, si se ha pedido parar con la base de datos caída.
+        let Some(crudos) = guardar(CRUDOS, &tanda.crudos)? else { break };
+        let Some(descartados) = guardar(DESCARTADOS, &tanda.descartados)? else { break };
         let cierre = consumo.contar(&tanda, pedida, Instant::now());
-        if !guardar(KPIS, &cierre.kpis)? {
-            break;
-        }
+        let Some(kpis) = guardar(KPIS, &cierre.kpis)? else { break };
         if !cierre.confirmar.is_empty()
             && let Err(error) = receptor.confirmar(&cierre.confirmar)
         {
             // Releer no repite nada.
             pantalla.avisar(Nivel::Aviso, &format!("{error}. Se relee lo que no se ha confirmado."));
         }
-        tablero.tanda(&tanda, &cierre.kpis, &consumo, || receptor.atraso().ok());
+        let guardado = Guardado { crudos, descartados, kpis };
+        tablero.tanda(&tanda, &cierre, guardado, &consumo, || receptor.atraso().ok());
     }
 
     // 3. Cierre: la ventana abierta no se confirma, y la próxima vez se relee entera.
