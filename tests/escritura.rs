@@ -11,8 +11,8 @@ mod comun;
 #[path = "comun/envio.rs"]
 mod envio;
 
-use comun::{Accion, Peticion, ServidorFalso};
-use envio::{Prueba, con, contiene, escritas, hacia, json, lote, v1, v2};
+use comun::{Accion, Peticion, ServidorFalso, contiene};
+use envio::{Prueba, con, escritas, hacia, json, lote, v1, v2};
 use practicas_iabd06::influx::buffer::Lote;
 use practicas_iabd06::influx::destino::{Destino, Entrega};
 use practicas_iabd06::influx::{Acceso, contestacion};

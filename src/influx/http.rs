@@ -8,12 +8,9 @@ use flate2::write::GzEncoder;
 use ureq::Agent;
 use ureq::http::header;
 
-use super::acceso::es_local;
-use super::contestacion::{explicar, traducir};
+use super::acceso::{Acceso, es_local, host_de};
+use super::contestacion::{Contestacion, explicar, traducir};
 use crate::fallo::Frase;
-
-pub use super::acceso::{Acceso, host_de};
-pub use super::contestacion::Contestacion;
 
 /// A partir de aquí, y fuera de esta máquina, comprimir cuesta menos que enviar.
 const MIN_GZIP: usize = 1024;

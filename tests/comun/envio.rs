@@ -58,10 +58,3 @@ pub fn json(mensaje: &str) -> String {
 pub fn escritas(respuesta: &Entrega) -> (usize, usize, bool) {
     (respuesta.escritas, respuesta.apartadas, respuesta.esperar.is_some())
 }
-
-#[track_caller]
-pub fn contiene(frase: &str, trozos: &[&str]) {
-    for trozo in trozos {
-        assert!(frase.contains(trozo), "falta «{trozo}» en «{frase}»");
-    }
-}
