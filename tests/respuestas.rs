@@ -156,7 +156,7 @@ fn una_linea_enorme_se_aparta_y_no_encoge_los_lotes_siguientes() {
 fn si_no_cabe_ni_un_punto_el_limite_es_de_otro_y_se_guardan_todos() {
     let (mut p, _servidor) = con(|_| Accion::de(413, &json("enorme")));
     assert_eq!(escritas(&p.envio.enviar(&lote(2))), (0, 0, true));
-    contiene(p.oido.importantes().last().unwrap(), &["413", "ni un punto", "proxy"]);
+    contiene(p.oido.importantes().last().unwrap(), &["413", "ni uno solo", "proxy"]);
 }
 
 /// Manda un lote, comprueba que se guarda entero y devuelve la única frase que se dice.

@@ -38,8 +38,13 @@ const CODES: [&str; 14] = [
     "upstream server",
 ];
 
-/// Por donde empieza el `error` de un InfluxDB 1.x o 3, que no lleva `code`.
-const DE_LA_1: [&str; 8] = [
+/// Por donde empieza lo que dice un InfluxDB, aunque falte el `code`: el 1.x y el 3 no lo llevan.
+const CONOCIDAS: [&str; 13] = [
+    "unauthorized access",
+    "insufficient permissions",
+    "bucket \"",
+    "organization name \"",
+    "failure writing points",
     "authorization failed",
     "database not found",
     "database is required",
@@ -183,14 +188,15 @@ fn leer(texto: &str) -> (String, bool) {
     let json: serde_json::Value = serde_json::from_str(texto).unwrap_or_default();
     let campo = |nombre| json.get(nombre).and_then(|valor| valor.as_str());
     let de_la_2 = campo("code").is_some_and(|code| CODES.contains(&code)) && campo("message").is_some();
-    let de_la_1 = campo("error").is_some_and(|error| DE_LA_1.iter().any(|como| error.starts_with(como)));
-    let mut dicho = campo("message").or_else(|| campo("error")).unwrap_or(texto).to_owned();
+    let suyo = campo("message").or_else(|| campo("error"));
+    let conocido = suyo.is_some_and(|dicho| CONOCIDAS.iter().any(|como| dicho.starts_with(como)));
+    let mut dicho = suyo.unwrap_or(texto).to_owned();
     // El 3 cuenta aparte qué le pasa a cada línea.
     for linea in json.get("data").and_then(|data| data.as_array()).into_iter().flatten() {
         dicho += "\n";
         dicho += linea.get("error_message").and_then(|mensaje| mensaje.as_str()).unwrap_or_default();
     }
-    (dicho, de_la_2 || de_la_1)
+    (dicho, de_la_2 || conocido)
 }
 
 /// Por qué no hay contestación.

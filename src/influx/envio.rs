@@ -87,7 +87,6 @@ impl Envio {
                 }
                 Juicio::Entra => {
                     self.trozos.entra(lineas);
-                    self.sospecha.entra(trozo);
                     self.reintentos.exito();
                     self.voz.bien(self.trozos.limitado());
                     entrega.escritas += lineas;

@@ -9,6 +9,9 @@ use crate::herramientas::causa::{MUDO, SIN_DNS};
 const VARIABLES_2: &str = "INFLUXDB_V2_URL, INFLUXDB_V2_TOKEN, INFLUXDB_V2_ORG e INFLUXDB_BUCKET";
 const VARIABLES_1: &str = "INFLUXDB_V1_URL e INFLUXDB_V1_DATABASE";
 
+const NO_ES_HTTP: &str = "lo que contesta no es HTTP, así que no es InfluxDB; revisa el puerto de la URL";
+const LIMITE: &str = "mira qué límite tiene, o el del proxy que haya delante";
+
 /// Un servidor, tal como está configurado.
 #[derive(Debug, Clone, Copy)]
 pub struct Servidor<'a> {
@@ -30,11 +33,7 @@ pub fn frase(contestacion: &Contestacion, servidor: Servidor) -> String {
             format!("{nombre}: {causa}{}", de_docker(url))
         }
         Contestacion::SinConexion(causa) | Contestacion::Cortada(causa) => format!("{nombre}: {causa}"),
-        Contestacion::NoEsHttp => {
-            format!(
-                "{nombre}: lo que contesta no es HTTP, así que no es InfluxDB; revisa el puerto de la URL"
-            )
-        }
+        Contestacion::NoEsHttp => format!("{nombre}: {NO_ES_HTTP}"),
         Contestacion::Saturado(codigo, _) => format!("{nombre} está saturado y pide esperar ({codigo})"),
         Contestacion::SinAcceso(codigo, palabras) => {
             let (queja, arreglo) = queja_y_arreglo(*codigo, acceso);
@@ -48,21 +47,16 @@ pub fn frase(contestacion: &Contestacion, servidor: Servidor) -> String {
             format!("{nombre} contesta {codigo} ({palabras}), y es un {es}: va con {variables}")
         }
         Contestacion::OtroCamino(codigo, palabras) => {
-            format!(
-                "{nombre} contesta {codigo} ({palabras}); {}",
-                sobra(url).unwrap_or_else(|| no_esta(acceso))
-            )
+            let pista = sobra(url).unwrap_or_else(|| no_esta(acceso));
+            format!("{nombre} contesta {codigo} ({palabras}); {pista}")
         }
         Contestacion::Otro(codigo, palabras) if *codigo >= 500 => {
             format!("{nombre} tiene un fallo interno ({codigo}: {palabras})")
         }
-        Contestacion::Otro(codigo, palabras) | Contestacion::Rechazado(Rechazo { codigo, palabras, .. }) => {
-            format!("{nombre} no escribe los puntos, y no es culpa de ellos ({codigo}: {palabras})")
-        }
-        Contestacion::DemasiadoGrande(codigo, palabras) => {
-            format!(
-                "{nombre} no admite ni un punto solo ({codigo}: {palabras}); mira su límite, o el del proxy que tenga delante"
-            )
+        Contestacion::Otro(codigo, palabras)
+        | Contestacion::DemasiadoGrande(codigo, palabras)
+        | Contestacion::Rechazado(Rechazo { codigo, palabras, .. }) => {
+            format!("{nombre} no acepta ningún punto, ni uno solo ({codigo}: {palabras}); {LIMITE}")
         }
         Contestacion::Ajeno(codigo, palabras) => ajeno(*codigo, palabras, servidor),
     }
@@ -88,6 +82,10 @@ fn ajeno(codigo: u16, palabras: &str, Servidor { nombre, url, acceso }: Servidor
                 "es otro programa, o el portal de acceso a la red: revisa la URL y su puerto".to_owned()
             }
             404 => no_esta(acceso),
+            401 | 403 => format!(
+                "revisa la URL y su puerto; si lo es, y hay un proxy en medio, {}",
+                credenciales(acceso)
+            ),
             _ => "revisa la URL y su puerto, y si hay un proxy en medio".to_owned(),
         }),
     };
@@ -99,6 +97,14 @@ fn ajeno(codigo: u16, palabras: &str, Servidor { nombre, url, acceso }: Servidor
 fn sobra(url: &str) -> Option<String> {
     let (camino, raiz) = camino_de(url)?;
     Some(format!("a la URL le sobra «{camino}»: déjala en {raiz}"))
+}
+
+/// Qué credenciales hay que mirar.
+fn credenciales(acceso: &Acceso) -> &'static str {
+    match acceso {
+        Acceso::V2 { .. } => "revisa INFLUXDB_V2_TOKEN o --token",
+        Acceso::V1 { .. } => "revisa INFLUXDB_V1_USER e INFLUXDB_V1_PASSWORD",
+    }
 }
 
 /// En la raíz del servidor no está la dirección de escribir.
@@ -124,11 +130,8 @@ fn de_docker(url: &str) -> String {
 /// De qué se queja el servidor y qué hay que arreglar para que deje escribir.
 fn queja_y_arreglo(codigo: u16, acceso: &Acceso) -> (String, &'static str) {
     match (codigo, acceso) {
-        (401, Acceso::V2 { .. }) => ("no acepta el token".to_owned(), "revisa INFLUXDB_V2_TOKEN o --token"),
-        (401, Acceso::V1 { .. }) => (
-            "no acepta el usuario o la contraseña".to_owned(),
-            "revisa INFLUXDB_V1_USER e INFLUXDB_V1_PASSWORD",
-        ),
+        (401, Acceso::V2 { .. }) => ("no acepta el token".to_owned(), credenciales(acceso)),
+        (401, Acceso::V1 { .. }) => ("no acepta el usuario o la contraseña".to_owned(), credenciales(acceso)),
         (403, Acceso::V2 { bucket, .. }) => (
             format!("no deja a este token escribir en el bucket «{bucket}»"),
             "crea un token con permiso de escritura en él",

@@ -16,20 +16,12 @@ pub(super) enum Juicio {
     NoSeSabe,
 }
 
-/// La línea de la que se sospecha, y la última que ha entrado. Un servidor que falla a ratos parece culpa de una
-/// línea: por un fallo suyo, o si no contesta, se espera y se le da otra oportunidad.
+/// La línea de la que se sospecha. Un servidor que falla a ratos parece culpa de una línea: por un fallo suyo, o
+/// si no contesta, se espera y se le da otra oportunidad.
 #[derive(Debug, Default)]
-pub(super) struct Sospecha {
-    sospechosa: Vec<u8>,
-    buena: Vec<u8>,
-}
+pub(super) struct Sospecha(Vec<u8>);
 
 impl Sospecha {
-    /// Ha entrado `trozo`.
-    pub(super) fn entra(&mut self, trozo: &[u8]) {
-        trozo.split_inclusive(|b| *b == b'\n').next_back().unwrap_or_default().clone_into(&mut self.buena);
-    }
-
     /// Juzga `linea`, que ha recibido esta contestación. `escribir` manda una línea al servidor.
     pub(super) fn juzgar(
         &mut self,
@@ -42,17 +34,16 @@ impl Sospecha {
             return Juicio::NoSeSabe;
         }
         let del_servidor = contestacion.quiza_del_servidor();
-        if del_servidor && self.sospechosa != linea {
-            linea.clone_into(&mut self.sospechosa);
+        if del_servidor && self.0 != linea {
+            linea.clone_into(&mut self.0);
             return Juicio::NoSeSabe;
         }
-        // Otra línea: la última del lote, la primera o la que entró antes. Volver a escribir una es inofensivo.
+        // Otra de su lote: la última o la primera. Volver a escribir una es inofensivo. Una de antes no vale: puede
+        // ser de otra serie, y que el servidor no admita más no es culpa de esta.
         let mut lineas = lote.texto.split_inclusive(|b| *b == b'\n');
-        let otras = [lineas.next_back(), lineas.next(), Some(&self.buena[..])].into_iter().flatten();
-        let otra_entra = otras
-            .filter(|otra| !otra.is_empty() && *otra != linea)
-            .any(|otra| escribir(otra) == Contestacion::Escrito);
-        if !otra_entra {
+        let mut otras =
+            [lineas.next_back(), lineas.next()].into_iter().flatten().filter(|otra| *otra != linea);
+        if !otras.any(|otra| escribir(otra) == Contestacion::Escrito) {
             return Juicio::NoSeSabe;
         }
         for _ in 0..if del_servidor { 3 } else { 1 } {

@@ -21,6 +21,7 @@ pub mod fichero;
 pub mod frases;
 pub mod http;
 mod juicio;
+mod olvidados;
 pub mod opciones;
 pub mod punto;
 mod rechazados;

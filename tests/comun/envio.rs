@@ -5,12 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use practicas_iabd06::influx::buffer::Lote;
-use practicas_iabd06::influx::destino::Entrega;
+use practicas_iabd06::influx::destino::{Destino, Entrega};
 use practicas_iabd06::influx::envio::Envio;
 use practicas_iabd06::influx::http::ClienteHttp;
 use practicas_iabd06::influx::{Acceso, WriteOptions};
 
 use crate::comun::{self, Accion, Oido, Peticion, ServidorFalso};
+
+/// Las cabeceras de un InfluxDB 2.
+pub const VERSION_2: &str = "X-Influxdb-Build: OSS\r\nX-Influxdb-Version: 2.7.12\r\n";
+/// Las de un 1.x.
+pub const VERSION_1: &str = "X-Influxdb-Version: 1.6.7~rc0\r\n";
 
 pub fn v2() -> Acceso {
     Acceso::V2 { token: "secreto".into(), org: "mi org".into(), bucket: "mi&bucket".into() }
@@ -57,4 +62,20 @@ pub fn json(mensaje: &str) -> String {
 
 pub fn escritas(respuesta: &Entrega) -> (usize, usize, bool) {
     (respuesta.escritas, respuesta.apartadas, respuesta.esperar.is_some())
+}
+
+/// Envía el lote como lo hace el temporizador, hasta que no queda nada. Devuelve cuántas escritas y apartadas.
+pub fn vaciar(p: &mut Prueba, lote: &Lote, intentos: usize) -> (usize, usize) {
+    let (mut resto, mut total) = (lote.texto.clone(), (0, 0));
+    for _ in 0..intentos {
+        let lineas = resto.iter().filter(|b| **b == b'\n').count();
+        if lineas == 0 {
+            break;
+        }
+        let este = Lote { texto: resto.clone(), lineas };
+        let Entrega { escritas, apartadas, .. } = p.envio.enviar(&este);
+        total = (total.0 + escritas, total.1 + apartadas);
+        resto.drain(..este.bytes_de(escritas + apartadas));
+    }
+    total
 }
