@@ -5,7 +5,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,8 +19,7 @@ mod motores;
 use comun::{Accion, EnMarcha, ServidorFalso};
 use motores::{Motor, filas, segun};
 use practicas_iabd06::influx::diario::Limites;
-use practicas_iabd06::influx::http::Acceso;
-use practicas_iabd06::influx::{InfluxDBClient, Lugar, Point, WriteOptions};
+use practicas_iabd06::influx::{Acceso, Ajustes, InfluxDBClient, Lugar, Point, WriteOptions};
 use serde_json::{Value, json};
 
 /// Lo que se pide al escritor.
@@ -79,9 +78,9 @@ fn escritor() {
         ..WriteOptions::default()
     };
     let avisos = Arc::new(|nivel, frase: &str| eprintln!("{nivel:?} {frase}"));
-    let cliente =
-        InfluxDBClient::new(&servidor, texto("datos").as_ref(), "escritor", limites, avisos).unwrap();
-    let api = cliente.write_api(opciones).unwrap();
+    let datos = PathBuf::from(texto("datos"));
+    let ajustes = Ajustes { host_id: "escritor", lugar: &servidor, datos: &datos, limites };
+    let api = InfluxDBClient::new(ajustes, avisos).unwrap().write_api(opciones).unwrap();
     let progreso = encargo["progreso"]
         .as_str()
         .map(|p| OpenOptions::new().create(true).truncate(false).write(true).open(p).unwrap());

@@ -8,10 +8,12 @@ mod comun;
 use comun::{Accion, Oido, Peticion, ServidorFalso};
 use practicas_iabd06::herramientas::reintentos::Reintentos;
 use practicas_iabd06::influx::buffer::Lote;
-use practicas_iabd06::influx::destino::{Destino, Respuesta};
+use practicas_iabd06::influx::contestacion::retry_after;
+use practicas_iabd06::influx::destino::{Destino, Entrega};
+use practicas_iabd06::influx::diario::Limites;
 use practicas_iabd06::influx::envio::Envio;
-use practicas_iabd06::influx::http::{Acceso, ClienteHttp, retry_after};
-use practicas_iabd06::influx::{InfluxDBClient, Lugar, Point, WriteOptions, diario::Limites};
+use practicas_iabd06::influx::http::ClienteHttp;
+use practicas_iabd06::influx::{Acceso, Ajustes, InfluxDBClient, Lugar, Point, WriteOptions};
 
 const NUNCA: Duration = Duration::from_secs(3600);
 
@@ -38,8 +40,8 @@ fn hacia(url: &str, acceso: &Acceso, limite: Duration) -> Prueba {
     let oido = Oido::default();
     let http = ClienteHttp::new(url, acceso, limite).unwrap();
     let opciones = WriteOptions::default();
-    let (acceso, nombre) = (acceso.clone(), "InfluxDB".to_owned());
-    let envio = Envio::new(http, acceso, nombre, rechazados.clone(), opciones.politica(), oido.avisos());
+    let nombre = "InfluxDB".to_owned();
+    let envio = Envio::new(http, nombre, rechazados.clone(), opciones.politica(), oido.avisos());
     Prueba { envio, oido, rechazados, _carpeta: carpeta }
 }
 
@@ -58,7 +60,7 @@ fn json(mensaje: &str) -> String {
     serde_json::json!({"code": "x", "message": mensaje}).to_string()
 }
 
-fn escritas(respuesta: &Respuesta) -> (usize, usize, bool) {
+fn escritas(respuesta: &Entrega) -> (usize, usize, bool) {
     (respuesta.escritas, respuesta.apartadas, respuesta.esperar.is_some())
 }
 
@@ -357,7 +359,7 @@ fn el_saludo_comprueba_servidor_y_credenciales_sin_escribir_nada() {
 #[test]
 fn las_urls_que_no_valen_se_dicen() {
     for mala in ["", "localhost:8086", "ftp://x", "http://", "no es una url", "http://ana:clave@x:8086"] {
-        let frase = ClienteHttp::new(mala, &v2(), NUNCA).err().unwrap_or_else(|| panic!("{mala}"));
+        let frase = ClienteHttp::new(mala, &v2(), NUNCA).err().unwrap_or_else(|| panic!("{mala}")).0;
         assert!(!frase.contains("ana:clave") && frase.contains("URL"), "{frase}");
     }
 }
@@ -395,7 +397,8 @@ fn los_reintentos_aguantan_opciones_extremas() {
 // --- el cliente entero: diario y servidor -------------------------------------------------------
 
 fn cliente(datos: &Path, servidor: &Lugar, host: &str, oido: &Oido) -> InfluxDBClient {
-    InfluxDBClient::new(servidor, datos, host, Limites::default(), oido.avisos()).unwrap()
+    let ajustes = Ajustes { host_id: host, lugar: servidor, datos, limites: Limites::default() };
+    InfluxDBClient::new(ajustes, oido.avisos()).unwrap()
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::influxdb::{SERVIDOR, lugar};
 use super::{GENERALES, Opcion, Programa, Salida, Valores, datos, de_datos};
 use crate::fallo::Fallo;
 use crate::influx::diario::Limites;
-use crate::influx::{Lugar, WriteOptions};
+use crate::influx::{Ajustes, Lugar, WriteOptions};
 
 /// Lo que se puede pedir al agente.
 pub struct Agente {
@@ -101,10 +101,9 @@ impl Agente {
         })
     }
 
-    /// Puntos que caben en el buffer entre dos envíos.
-    pub fn puntos_por_lote(&self) -> usize {
-        let por_tiempo = self.write_options.flush_interval.as_nanos() / self.intervalo.as_nanos().max(1);
-        self.write_options.batch_size.min(usize::try_from(por_tiempo).unwrap_or(usize::MAX)).max(1)
+    /// Lo que necesita el cliente de InfluxDB.
+    pub fn ajustes(&self) -> Ajustes<'_> {
+        Ajustes { host_id: &self.host_id, lugar: &self.lugar, datos: &self.datos, limites: self.limites }
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Opcion, Valores};
 use crate::fallo::Fallo;
 use crate::herramientas::texto::enumerar;
 use crate::influx::Lugar;
-use crate::influx::http::{Acceso, host_de};
+use crate::influx::acceso::{Acceso, host_de};
 
 const URL: Opcion = Opcion::new("url", "URL", "INFLUXDB_V2_URL", "InfluxDB 2 o 3: dirección del servidor");
 const TOKEN: Opcion = Opcion::new(
@@ -55,7 +55,7 @@ pub(super) fn lugar(valores: &Valores) -> Result<Lugar, Fallo> {
 }
 
 fn servidor(url: String, acceso: Acceso) -> Result<Lugar, Fallo> {
-    host_de(&url).map_err(Fallo::Uso)?;
+    host_de(&url).map_err(|frase| Fallo::Uso(frase.0))?;
     Ok(Lugar::Servidor { url, acceso })
 }
 

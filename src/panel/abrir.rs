@@ -11,8 +11,8 @@ use super::puntos::influx1::Influx1;
 use super::puntos::influx2::Influx2;
 use crate::config::mongodb::BaseDeDatos;
 use crate::fallo::Fallo;
+use crate::influx::Acceso;
 use crate::influx::Lugar;
-use crate::influx::http::Acceso;
 use crate::nombres::FICHERO_PUNTOS;
 
 /// De dónde se leen los puntos del agente.

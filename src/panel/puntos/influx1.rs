@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::influx::Lector;
 use super::{DE_HOSTS, MAX_HOSTS, Punto, Seguida, cabe};
+use crate::influx::Acceso;
 use crate::influx::consulta::ClienteConsulta;
-use crate::influx::http::Acceso;
 use crate::nombres::{CAMPOS, MEDIDA};
 use crate::panel::serie::{Cubo, Serie};
 
@@ -28,7 +28,7 @@ impl Influx1 {
     pub fn new(url: &str, database: &str, credenciales: Option<&(String, String)>) -> Result<Self, String> {
         let database = database.to_owned();
         let acceso = Acceso::V1 { database: database.clone(), credenciales: credenciales.cloned() };
-        let cliente = ClienteConsulta::new(url, acceso)?;
+        let cliente = ClienteConsulta::new(url, acceso).map_err(|frase| frase.0)?;
         Ok(Influx1 { cliente, database })
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::influx::Lector;
 use super::{DE_HOSTS, MAX_HOSTS, Punto, Seguida, cabe, csv};
+use crate::influx::Acceso;
 use crate::influx::consulta::ClienteConsulta;
-use crate::influx::http::Acceso;
 use crate::nombres::{CAMPOS, MEDIDA};
 use crate::panel::instante;
 use crate::panel::serie::{Cubo, Serie};
@@ -26,7 +26,8 @@ impl Influx2 {
     /// Una frase, si la URL no se entiende.
     pub fn new(url: &str, token: &str, org: &str, bucket: &str) -> Result<Self, String> {
         let [token, org, bucket] = [token, org, bucket].map(str::to_owned);
-        let cliente = ClienteConsulta::new(url, Acceso::V2 { token, org, bucket: bucket.clone() })?;
+        let cliente = ClienteConsulta::new(url, Acceso::V2 { token, org, bucket: bucket.clone() })
+            .map_err(|frase| frase.0)?;
         Ok(Influx2 { cliente, bucket })
     }
 
