@@ -420,7 +420,7 @@ fn cada_valor_del_agente_llega_a_su_sitio() {
     assert_eq!((leido.intervalo, leido.datos), (Duration::from_millis(300), "d".into()));
     let acceso =
         Acceso::V1 { database: "b".to_owned(), credenciales: Some(("u".to_owned(), "p".to_owned())) };
-    assert_eq!(leido.lugar, Lugar::Servidor { url: "http://x".to_owned(), acceso });
+    assert_eq!(leido.lugar, Lugar::Servidor { url: "http://x".to_owned(), acceso, ca: None });
     let s = Duration::from_secs;
     let esperadas = WriteOptions {
         batch_size: 8,

@@ -132,7 +132,7 @@ fn con_otro(motor: &Motor, token: Option<&str>, org: Option<&str>, bucket: Optio
         org: de(org, "INFLUXDB_V2_ORG"),
         bucket: de(bucket, "INFLUXDB_BUCKET"),
     };
-    Lugar::Servidor { url: motor.url().to_owned(), acceso }
+    Lugar::Servidor { url: motor.url().to_owned(), acceso, ca: None }
 }
 
 #[test]
@@ -194,6 +194,7 @@ fn influxdb_1_dice_401_403_404_y_413() {
             database: database.to_owned(),
             credenciales: Some((usuario.to_owned(), clave.to_owned())),
         },
+        ca: None,
     };
     assert!(queja(&con("rendimiento", "alumno", "mala")).contains("INFLUXDB_V1_PASSWORD"));
     assert!(queja(&con("nohay", "alumno", "iabd06-clave")).contains("CREATE DATABASE"));
@@ -202,7 +203,7 @@ fn influxdb_1_dice_401_403_404_y_413() {
     assert!(queja(&con("rendimiento", "lector", "l")).contains("GRANT WRITE"));
     // Con la dirección de un 1.x puesta como si fuera un 2.
     let acceso = Acceso::V2 { token: "t".into(), org: "o".into(), bucket: "b".into() };
-    let frase = queja(&Lugar::Servidor { url: motor.url().to_owned(), acceso });
+    let frase = queja(&Lugar::Servidor { url: motor.url().to_owned(), acceso, ca: None });
     assert!(frase.contains("INFLUXDB_V1_URL"), "{frase}");
 
     // Un lote de más de 25 MB: 413. Se parte y entra todo.
@@ -227,9 +228,9 @@ fn influxdb_1_dice_401_403_404_y_413() {
 fn un_cuerpo_comprimido_se_escribe_igual() {
     let motor = Motor::arrancar("influx");
     let (datos, oido) = (tempfile::tempdir().unwrap(), Oido::default());
-    let Lugar::Servidor { url, acceso } = motor.servidor() else { unreachable!() };
+    let Lugar::Servidor { url, acceso, .. } = motor.servidor() else { unreachable!() };
     // 0.0.0.0 lleva a esta máquina, pero no es una dirección local: se comprime.
-    let servidor = Lugar::Servidor { url: url.replace("127.0.0.1", "0.0.0.0"), acceso };
+    let servidor = Lugar::Servidor { url: url.replace("127.0.0.1", "0.0.0.0"), acceso, ca: None };
     let api = abrir(&servidor, datos.path(), &oido, a_mano());
     for n in 0..500_i64 {
         api.write(&Point::new("m").field("n", n)).unwrap();

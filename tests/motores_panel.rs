@@ -45,8 +45,8 @@ fn ahora_ms() -> i64 {
 }
 
 fn escribir(motor: &Motor, lineas: &str) {
-    let Lugar::Servidor { url, acceso } = motor.servidor() else { unreachable!() };
-    let cliente = ClienteHttp::new(&url, &acceso, Duration::from_secs(30)).unwrap();
+    let Lugar::Servidor { url, acceso, .. } = motor.servidor() else { unreachable!() };
+    let cliente = ClienteHttp::new(&url, &acceso, None, Duration::from_secs(30)).unwrap();
     assert_eq!(cliente.escribir(lineas.as_bytes()), Contestacion::Escrito);
 }
 

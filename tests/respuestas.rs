@@ -38,7 +38,7 @@ fn hacia(url: &str, acceso: &Acceso, limite: Duration) -> Prueba {
     let carpeta = tempfile::tempdir().unwrap();
     let rechazados = carpeta.path().join("rechazados.lp");
     let oido = Oido::default();
-    let http = ClienteHttp::new(url, acceso, limite).unwrap();
+    let http = ClienteHttp::new(url, acceso, None, limite).unwrap();
     let opciones = WriteOptions::default();
     let nombre = "InfluxDB".to_owned();
     let envio = Envio::new(http, nombre, rechazados.clone(), opciones.politica(), oido.avisos());
@@ -359,7 +359,7 @@ fn el_saludo_comprueba_servidor_y_credenciales_sin_escribir_nada() {
 #[test]
 fn las_urls_que_no_valen_se_dicen() {
     for mala in ["", "localhost:8086", "ftp://x", "http://", "no es una url", "http://ana:clave@x:8086"] {
-        let frase = ClienteHttp::new(mala, &v2(), NUNCA).err().unwrap_or_else(|| panic!("{mala}")).0;
+        let frase = ClienteHttp::new(mala, &v2(), None, NUNCA).err().unwrap_or_else(|| panic!("{mala}")).0;
         assert!(!frase.contains("ana:clave") && frase.contains("URL"), "{frase}");
     }
 }
@@ -408,6 +408,7 @@ fn lo_que_no_salio_sale_la_proxima_vez_en_orden_y_solo_hacia_su_servidor() {
     let destino = |url: &str, bucket: &str| Lugar::Servidor {
         url: url.to_owned(),
         acceso: Acceso::V2 { token: "t".into(), org: "o".into(), bucket: bucket.into() },
+        ca: None,
     };
     let uno = destino(&format!("http://{caido}"), "b");
     let opciones = WriteOptions { flush_interval: NUNCA, ..WriteOptions::default() };
@@ -424,6 +425,7 @@ fn lo_que_no_salio_sale_la_proxima_vez_en_orden_y_solo_hacia_su_servidor() {
     let parecido = Lugar::Servidor {
         url: url.clone(),
         acceso: Acceso::V1 { database: "o\nbucket=b".into(), credenciales: None },
+        ca: None,
     };
     for (servidor, host) in
         [(&destino(&url, "otro"), "a"), (&destino(&url, "b\n"), "a"), (&parecido, "a"), (&uno, "b")]

@@ -1,10 +1,12 @@
 //! El InfluxDB: adónde escribe el agente y de dónde lee el panel.
 
+use std::path::PathBuf;
+
 use super::{Opcion, Valores};
 use crate::fallo::Fallo;
 use crate::herramientas::texto::enumerar;
-use crate::influx::Lugar;
 use crate::influx::acceso::{Acceso, host_de, revisar_token};
+use crate::influx::{Lugar, confianza};
 
 const URL: Opcion = Opcion::new(
     "url",
@@ -30,11 +32,19 @@ const V1_USER: Opcion =
 const V1_PASSWORD: Opcion =
     Opcion::new("v1-password", "CLAVE", "INFLUXDB_V1_PASSWORD", "InfluxDB 1.x: contraseña (mejor en .env)");
 
+const SSL_CA_CERT: Opcion = Opcion::new(
+    "ssl-ca-cert",
+    "FICHERO",
+    "INFLUXDB_V2_SSL_CA_CERT",
+    "Con https: certificados de quien firma el del servidor, en PEM [los del sistema]",
+);
+
 const V2: [Opcion; 4] = [URL, TOKEN, ORG, BUCKET];
 const V1: [Opcion; 4] = [V1_URL, V1_DATABASE, V1_USER, V1_PASSWORD];
 
 /// Las opciones del servidor.
-pub(super) const SERVIDOR: &[Opcion] = &[URL, TOKEN, ORG, BUCKET, V1_URL, V1_DATABASE, V1_USER, V1_PASSWORD];
+pub(super) const SERVIDOR: &[Opcion] =
+    &[URL, TOKEN, ORG, BUCKET, V1_URL, V1_DATABASE, V1_USER, V1_PASSWORD, SSL_CA_CERT];
 
 /// Lo que se escribe en vez de una URL para pedir el fichero, aunque el `.env` nombre un servidor.
 const FICHERO: &str = "fichero";
@@ -69,7 +79,7 @@ fn influxdb2(valores: &Valores) -> Result<Lugar, Fallo> {
             "{TOKEN} lleva {letra}, que no puede ir en un token: cópialo otra vez"
         )));
     }
-    servidor(&URL, url, Acceso::V2 { token, org, bucket })
+    servidor(valores, &URL, url, Acceso::V2 { token, org, bucket })
 }
 
 fn influxdb1(valores: &Valores) -> Result<Lugar, Fallo> {
@@ -78,12 +88,14 @@ fn influxdb1(valores: &Valores) -> Result<Lugar, Fallo> {
         (None, None) => None,
         _ => Some(todos(valores, [V1_USER, V1_PASSWORD])?.into()),
     };
-    servidor(&V1_URL, url, Acceso::V1 { database, credenciales })
+    servidor(valores, &V1_URL, url, Acceso::V1 { database, credenciales })
 }
 
-fn servidor(opcion: &Opcion, url: String, acceso: Acceso) -> Result<Lugar, Fallo> {
+fn servidor(valores: &Valores, opcion: &Opcion, url: String, acceso: Acceso) -> Result<Lugar, Fallo> {
     host_de(&url).map_err(|frase| Fallo::Uso(format!("{opcion}: {frase}")))?;
-    Ok(Lugar::Servidor { url, acceso })
+    let ca = valores.propio(&SSL_CA_CERT)?.map(PathBuf::from).filter(|_| url.starts_with("https:"));
+    confianza::tls(ca.as_deref()).map_err(|frase| Fallo::Uso(format!("{SSL_CA_CERT}: {frase}")))?;
+    Ok(Lugar::Servidor { url, acceso, ca })
 }
 
 /// Los valores de estas opciones, o una frase con las que faltan.

@@ -10,6 +10,7 @@ pub mod acceso;
 pub mod buffer;
 pub mod carpeta;
 pub mod cliente;
+pub mod confianza;
 #[cfg(feature = "panel")]
 pub mod consulta;
 pub mod contestacion;
@@ -21,7 +22,9 @@ pub mod fichero;
 pub mod frases;
 pub mod http;
 pub mod opciones;
+mod proxy;
 pub mod punto;
+mod red;
 pub mod respaldo;
 mod segmento;
 mod temporizador;
