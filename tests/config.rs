@@ -230,7 +230,9 @@ fn lo_que_no_se_ve_se_quita_de_los_lados_en_las_tres_fuentes() {
             Fuentes { ordenes: &resto, entorno: &entorno, ..Fuentes::default() },
             Fuentes { ordenes: &resto, dotenv: &dotenv, ..Fuentes::default() },
         ] {
-            let Lugar::Servidor { url, acceso } = fuentes.agente().unwrap().lugar else { panic!("fichero") };
+            let Lugar::Servidor { url, acceso, .. } = fuentes.agente().unwrap().lugar else {
+                panic!("fichero")
+            };
             let v2 = Acceso::V2 { token: "t".to_owned(), org: "o".to_owned(), bucket: "b".to_owned() };
             assert_eq!((&*url, acceso), ("http://x:1", v2));
         }

@@ -1,5 +1,6 @@
 //! El broker embebido: los mensajes son filas de SQLite, con su offset. Tiene una sola partición.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::path::Path;
 use std::thread;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro};
+use super::{Emisor, ErrorBroker, PorEnviar, Receptor, Recibido, Registro};
 use crate::embebido;
 
 /// Mensajes que se leen de una vez, como mucho.
@@ -37,7 +38,7 @@ impl EmisorEmbebido {
     /// # Errors
     /// [`ErrorBroker::Definitivo`] si no se puede.
     pub fn new(datos: &Path, topic: &str) -> Result<Self, ErrorBroker> {
-        let conexion = embebido::abrir(datos).map_err(ErrorBroker::Definitivo)?;
+        let conexion = embebido::abrir(datos).map_err(|frase| ErrorBroker::Definitivo(frase.0))?;
         Ok(EmisorEmbebido { conexion, topic: topic.to_owned() })
     }
 }
@@ -67,7 +68,7 @@ impl ReceptorEmbebido {
     /// # Errors
     /// [`ErrorBroker::Definitivo`] si no se puede.
     pub fn new(datos: &Path, topic: &str, grupo: &str) -> Result<Self, ErrorBroker> {
-        let conexion = embebido::abrir(datos).map_err(ErrorBroker::Definitivo)?;
+        let conexion = embebido::abrir(datos).map_err(|frase| ErrorBroker::Definitivo(frase.0))?;
         let (topic, grupo) = (topic.to_owned(), grupo.to_owned());
         Ok(ReceptorEmbebido { conexion, topic, grupo, siguiente: None, reiniciada: false })
     }
@@ -121,23 +122,20 @@ impl ReceptorEmbebido {
 }
 
 impl Receptor for ReceptorEmbebido {
-    fn recibir(&mut self, espera: Duration) -> Result<Vec<Registro>, ErrorBroker> {
+    fn recibir(&mut self, espera: Duration) -> Result<Recibido, ErrorBroker> {
         let hasta = Instant::now() + espera;
         loop {
             let registros = self.leer().inspect_err(|_| self.siguiente = None)?;
             let falta = hasta.saturating_duration_since(Instant::now());
             if !registros.is_empty() || falta.is_zero() {
-                return Ok(registros);
+                let reiniciadas = if mem::take(&mut self.reiniciada) { vec![0] } else { Vec::new() };
+                return Ok(Recibido { reiniciadas, registros });
             }
             thread::sleep(PAUSA.min(falta));
         }
     }
 
-    fn reiniciadas(&mut self) -> Vec<i32> {
-        if mem::take(&mut self.reiniciada) { vec![0] } else { Vec::new() }
-    }
-
-    fn confirmar(&mut self, siguientes: &[(i32, i64)]) -> Result<(), ErrorBroker> {
+    fn confirmar(&mut self, siguientes: &BTreeMap<i32, i64>) -> Result<(), ErrorBroker> {
         for (particion, siguiente) in siguientes {
             let hecho = self.conexion.execute(
                 "INSERT INTO grupos VALUES (?1, ?2, ?3, ?4)
@@ -167,6 +165,5 @@ fn final_de(conexion: &Connection, topic: &str) -> rusqlite::Result<i64> {
 }
 
 fn fallo(error: &rusqlite::Error) -> ErrorBroker {
-    let frase = format!("el motor embebido no responde ({})", embebido::causa(error));
-    if embebido::es_pasajero(error) { ErrorBroker::Pasajero(frase) } else { ErrorBroker::Definitivo(frase) }
+    embebido::fallo(error, ErrorBroker::Pasajero, ErrorBroker::Definitivo)
 }

@@ -68,7 +68,8 @@ fn explicar(error: &Error) -> String {
 fn del_certificado(malo: &CertificateError) -> String {
     use CertificateError as E;
     match malo {
-        E::UnknownIssuer => "su certificado lo firma alguien en quien este ordenador no confía: si es la autoridad de tu centro, da su fichero .pem con INFLUXDB_V2_SSL_CA_CERT (o --ssl-ca-cert)".to_owned(),
+        // BadSignature: el nombre de quien firma es el de alguien conocido, y la firma no es suya.
+        E::UnknownIssuer | E::BadSignature => "su certificado lo firma alguien en quien este ordenador no confía: si es la autoridad de tu centro, da su fichero .pem con INFLUXDB_V2_SSL_CA_CERT (o --ssl-ca-cert)".to_owned(),
         E::Expired | E::ExpiredContext { .. } => {
             "su certificado ha caducado: hay que renovarlo, o este ordenador no está en hora".to_owned()
         }
@@ -81,7 +82,7 @@ fn del_certificado(malo: &CertificateError) -> String {
         // webpki no admite de servidor un certificado que puede firmar otros, como los que hace «openssl req -x509».
         otro if format!("{otro:?}").contains("CaUsedAsEndEntity") =>
         {
-            "su certificado es el de una autoridad (CA:TRUE): el de un servidor se hace con basicConstraints=CA:FALSE".to_owned()
+            "su certificado es el de una autoridad (CA:TRUE): el de un servidor se hace con «-addext basicConstraints=critical,CA:FALSE»".to_owned()
         }
         otro => format!("su certificado no vale ({otro})"),
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::documentos::Documentos;
 use super::documentos::mongodb::DocumentosMongo;
 use super::puntos::Puntos;
-use super::puntos::fichero::Fichero;
-use super::puntos::influx::Influx;
+use super::puntos::fichero::PuntosDelFichero;
+use super::puntos::influx::PuntosDeInflux;
 use super::puntos::influx1::Influx1;
 use super::puntos::influx2::Influx2;
 use crate::config::mongodb::BaseDeDatos;
@@ -22,13 +22,13 @@ use crate::nombres::FICHERO_PUNTOS;
 /// [`Fallo::Uso`] si la URL, el proxy o los certificados no valen.
 pub fn puntos(lugar: &Lugar, datos: &Path) -> Result<Box<dyn Puntos>, Fallo> {
     Ok(match lugar {
-        Lugar::Fichero => Box::new(Fichero::new(datos.join(FICHERO_PUNTOS))),
+        Lugar::Fichero => Box::new(PuntosDelFichero::new(datos.join(FICHERO_PUNTOS))),
         Lugar::Servidor { url, acceso, ca } => {
             let cliente = ClienteConsulta::new(url, acceso.clone(), ca.as_deref());
             let cliente = cliente.map_err(|frase| Fallo::Uso(frase.0))?;
             match acceso {
-                Acceso::V2 { bucket, .. } => Box::new(Influx::new(Influx2::new(cliente, bucket))),
-                Acceso::V1 { database, .. } => Box::new(Influx::new(Influx1::new(cliente, database))),
+                Acceso::V2 { bucket, .. } => Box::new(PuntosDeInflux::new(Influx2::new(cliente, bucket))),
+                Acceso::V1 { database, .. } => Box::new(PuntosDeInflux::new(Influx1::new(cliente, database))),
             }
         }
     })

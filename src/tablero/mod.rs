@@ -2,7 +2,8 @@
 //! productor y el consumidor.
 
 pub mod agente;
+mod atraso;
 pub mod tuberia;
 
 pub use agente::TableroAgente;
-pub use tuberia::{Cuentas, Tablero};
+pub use tuberia::Tablero;
