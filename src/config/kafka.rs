@@ -99,21 +99,21 @@ const NUESTRAS: [&str; 12] = [
 
 /// El broker que dicen los valores. Si no hay ninguno, el embebido.
 pub(super) fn broker(valores: &Valores) -> Result<Broker, Fallo> {
-    let Some(pedida) = pedida(valores)? else {
+    let pedida = pedida(valores)?;
+    let texto = pedida.and_then(|opcion| valores.texto(&opcion));
+    if texto.as_deref() == Some(EMBEBIDO) {
+        return Ok(Broker::Embebido);
+    }
+    let propiedades = propiedades(valores)?;
+    let Some((pedida, texto)) = pedida.zip(texto) else {
         return match de_librdkafka(valores) {
-            Some(_) if !cfg!(feature = "librdkafka") => propiedades(valores).map(|_| Broker::Embebido),
             Some(puesta) => Err(Fallo::Uso(format!("está {puesta} pero falta el broker: {BROKER}"))),
             None => Ok(Broker::Embebido),
         };
     };
-    let texto = valores.texto(&pedida).unwrap_or_default();
-    if texto == EMBEBIDO {
-        return Ok(Broker::Embebido);
-    }
     if texto.split(',').all(|trozo| trozo.trim().is_empty()) {
         return Err(Fallo::Uso("el broker está vacío: se espera host:puerto".to_owned()));
     }
-    let propiedades = propiedades(valores)?;
     let texto = valores.propio(&pedida)?.unwrap_or_default();
     let trozos = texto.split(',').map(str::trim).filter(|trozo| !trozo.is_empty());
     let leidas = trozos.map(|trozo| direccion(&pedida, trozo)).collect::<Result<Vec<_>, _>>();
@@ -170,13 +170,6 @@ fn de_librdkafka(valores: &Valores) -> Option<Opcion> {
 
 /// Lo que se le pide a librdkafka.
 fn propiedades(valores: &Valores) -> Result<Propiedades, Fallo> {
-    if let Some(puesta) = de_librdkafka(valores)
-        && !cfg!(feature = "librdkafka")
-    {
-        return Err(Fallo::Uso(format!(
-            "{puesta} es para librdkafka, que este programa no lleva: compílalo con --features librdkafka"
-        )));
-    }
     let mut propiedades = Vec::new();
     for opcion in &DE_LIBRDKAFKA {
         if let Some(valor) = valores.propio(opcion)? {
@@ -192,6 +185,13 @@ fn propiedades(valores: &Valores) -> Result<Propiedades, Fallo> {
             return Err(Fallo::Uso(format!("{clave} no se puede cambiar con --kafka-config")));
         }
         propiedades.push((clave.to_owned(), valor.to_owned()));
+    }
+    if let Some(puesta) = de_librdkafka(valores)
+        && !cfg!(feature = "librdkafka")
+    {
+        return Err(Fallo::Uso(format!(
+            "{puesta} es para librdkafka, que este programa no lleva: compílalo con --features librdkafka"
+        )));
     }
     Ok(Propiedades(propiedades))
 }

@@ -113,6 +113,12 @@ mod tests {
         }
     }
 
+    #[track_caller]
+    fn comprobar((texto, trozo): (&str, &str)) {
+        let razon = host_y_puerto(texto).unwrap_err();
+        assert!(razon.contains(trozo), "«{texto}»: falta «{trozo}» en «{razon}»");
+    }
+
     #[test]
     fn lo_que_no_puede_ser_una_direccion_se_dice() {
         let malas = [
@@ -134,6 +140,13 @@ mod tests {
             ("a\u{200b}:1", "invisible (U+200B)"),
             ("año:1", "«ñ»"),
             ("a/b", "«/»"),
+        ];
+        malas.into_iter().for_each(comprobar);
+    }
+
+    #[test]
+    fn los_nombres_imposibles_las_ip_a_medias_y_los_ejemplos_se_dicen() {
+        let malas = [
             ("a..b", "no puede ser"),
             (".a", "no puede ser"),
             ("-a", "no puede ser"),
@@ -151,10 +164,7 @@ mod tests {
             ("$IP_LOCAL:1", "lleva «$»"),
             ("%IP_LOCAL%:1", "lleva «%»"),
         ];
-        for (texto, trozo) in malas {
-            let razon = host_y_puerto(texto).unwrap_err();
-            assert!(razon.contains(trozo), "«{texto}»: falta «{trozo}» en «{razon}»");
-        }
+        malas.into_iter().for_each(comprobar);
     }
 
     #[test]
