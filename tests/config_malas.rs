@@ -121,7 +121,8 @@ fn una_url_que_llevaria_el_token_a_otra_parte_no_pasa() {
         contiene(&frase, "no lleva usuario ni contraseña");
         assert!(!frase.contains("ana"), "{frase}");
     }
-    for buena in ["http://host", "https://host:8086/", "http://[::1]:8086", "http://mi_pc/influx"] {
+    for buena in ["http://host", "https://host:8086/", "http://[::1]:8086", "http://mi_pc/influx", "HTTP://x"]
+    {
         assert_eq!(url(&ordenes(&["--v1-url", buena, "--v1-database", "b"])), buena);
     }
 }
@@ -137,6 +138,18 @@ fn un_token_que_no_puede_ser_cabecera_se_dice_sin_ensenarlo() {
         contiene(&frase, letra);
         assert!(!frase.contains("SE"), "{frase}");
     }
+}
+
+#[test]
+fn lo_que_no_se_ve_por_dentro_de_un_nombre_se_dice() {
+    for opcion in ["--org", "--bucket", "--token", "--url"] {
+        let base = ["--url", "http://x", "--token", "t", "--org", "o", "--bucket", "b", opcion, "a\u{200b}b"];
+        contiene(&uso(ordenes(&base).agente()), "un carácter invisible (U+200B)");
+    }
+    let base = ["--mongodb-uri", "mongodb://x", "--mongodb-database", "a\u{ad}b"];
+    contiene(&uso(ordenes(&base).consumidor()), "MONGODB_DATABASE (o --mongodb-database) lleva un carácter");
+    let con_espacio = ["--url", "http://x", "--token", "t", "--org", "Mi centro", "--bucket", "b"];
+    ordenes(&con_espacio).agente().unwrap();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Opcion, Valores};
 use crate::fallo::Fallo;
 use crate::herramientas::texto::enumerar;
-use crate::influx::acceso::{Acceso, host_de, revisar_token};
+use crate::influx::acceso::{Acceso, es_https, host_de, revisar_token};
 use crate::influx::{Lugar, confianza};
 
 const URL: Opcion = Opcion::new(
@@ -93,7 +93,7 @@ fn influxdb1(valores: &Valores) -> Result<Lugar, Fallo> {
 
 fn servidor(valores: &Valores, opcion: &Opcion, url: String, acceso: Acceso) -> Result<Lugar, Fallo> {
     host_de(&url).map_err(|frase| Fallo::Uso(format!("{opcion}: {frase}")))?;
-    let ca = valores.propio(&SSL_CA_CERT)?.map(PathBuf::from).filter(|_| url.starts_with("https:"));
+    let ca = valores.propio(&SSL_CA_CERT)?.map(PathBuf::from).filter(|_| es_https(&url));
     confianza::tls(ca.as_deref()).map_err(|frase| Fallo::Uso(format!("{SSL_CA_CERT}: {frase}")))?;
     Ok(Lugar::Servidor { url, acceso, ca })
 }

@@ -11,6 +11,7 @@ use super::fuentes::{Fuente, del_entorno, ordenes};
 use super::opciones::{Opcion, Programa};
 use crate::fallo::Fallo;
 use crate::herramientas::direccion::sin_sustituir;
+use crate::herramientas::texto::{es_invisible, raro};
 
 /// Lo más que puede durar algo: más allá, el reloj del sistema no sabe contar.
 const MAXIMA: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -89,7 +90,8 @@ impl Valores {
         self.leido(opcion).map(|(fuente, _)| *fuente)
     }
 
-    /// El valor de una opción que no puede ir vacía, ni ser la del ejemplo, ni llevar variables sin sustituir.
+    /// El valor de una opción que no puede ir vacía, ni ser la del ejemplo, ni llevar variables sin sustituir o
+    /// letras que no se ven.
     ///
     /// # Errors
     /// [`Fallo::Uso`], sin repetir el valor, que puede ser un secreto.
@@ -104,6 +106,9 @@ impl Valores {
                 _ => "sin sustituir",
             };
             return Err(Fallo::Uso(format!("{opcion} lleva «{variable}», {razon}: escribe ahí su valor")));
+        }
+        if let Some(letra) = texto.chars().find(|c| *c != ' ' && es_invisible(*c)) {
+            return Err(Fallo::Uso(format!("{opcion} lleva {}: escríbelo otra vez", raro(letra))));
         }
         let minusculas = texto.to_lowercase();
         let mut trozos = minusculas.split([':', '/', '@', '.', ',', '?', ' ']);

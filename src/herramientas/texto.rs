@@ -39,7 +39,8 @@ pub fn raro(letra: char) -> String {
     }
 }
 
-fn es_invisible(letra: char) -> bool {
+/// Si una letra no deja nada a la vista: un espacio de cualquier clase, una de control o de ancho cero.
+pub fn es_invisible(letra: char) -> bool {
     // Ancho cero, sentido de escritura, guion blando y BOM: ni espacios ni de control, para Unicode.
     letra.is_whitespace()
         || letra.is_control()

@@ -72,7 +72,7 @@ pub fn host_de(url: &str) -> Result<String, Frase> {
         format!("«{url}» no es una URL de servidor ({razon}): se espera algo como http://localhost:8086")
     };
     let (esquema, resto) = url.split_once("://").ok_or_else(|| mala("le falta http:// delante"))?;
-    if !["http", "https"].contains(&esquema) {
+    if !["http", "https"].iter().any(|e| e.eq_ignore_ascii_case(esquema)) {
         return Err(mala("empieza por http:// o https://").into());
     }
     if let Some(sobra) = resto.find(['?', '#']).map(|i| &resto[i..]) {
@@ -85,6 +85,11 @@ pub fn host_de(url: &str) -> Result<String, Frase> {
         return Err(mala(&format!("lleva {}", raro(letra))).into());
     }
     url.parse::<Uri>().map(|_| host.to_owned()).map_err(|_| mala("no se entiende").into())
+}
+
+/// Si la URL pide TLS.
+pub fn es_https(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(esquema, _)| esquema.eq_ignore_ascii_case("https"))
 }
 
 /// Si un token puede viajar en la cabecera de una petición.

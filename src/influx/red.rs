@@ -6,7 +6,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::Uri;
 
-use super::acceso::{es_local, host_de};
+use super::acceso::{es_https, es_local, host_de};
 use super::confianza::{causa_de_tls, tls};
 use super::contestacion::{Contestacion, explicar};
 use super::proxy::{Desvio, desvio};
@@ -29,7 +29,7 @@ impl Red {
     /// Una frase, si la URL, el proxy o el fichero de certificados no se entienden.
     pub(super) fn new(url: &str, ca: Option<&Path>, limite: Duration, programa: &str) -> Result<Self, Frase> {
         let host = host_de(url)?;
-        let https = url.starts_with("https:");
+        let https = es_https(url);
         let puerto =
             url.parse::<Uri>().ok().and_then(|u| u.port_u16()).unwrap_or(if https { 443 } else { 80 });
         let desvio = desvio(https, &host, puerto, |nombre| std::env::var(nombre).ok())?;
