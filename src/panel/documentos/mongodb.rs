@@ -4,7 +4,7 @@
 //! poco antes de lo último visto: dos consumidores no guardan en el orden exacto en que reciben.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::mongodb::bson::raw::{RawDocument, RawDocumentBuf};
 use ::mongodb::bson::{DateTime, Document, doc};
@@ -85,7 +85,7 @@ impl DocumentosMongo {
     /// # Errors
     /// Lo que hay que cambiar en la URI o en el nombre de la base de datos.
     pub fn new(uri: &str, base: &str) -> Result<Self, Frase> {
-        let conexion = Conexion::new(uri, base)?;
+        let conexion = Conexion::new(uri, base, None)?;
         let donde = format!("{}, base de datos {base}", conexion.direccion());
         Ok(DocumentosMongo { conexion, donde, marcas: Default::default(), totales: [0; 3] })
     }
@@ -93,7 +93,7 @@ impl DocumentosMongo {
     /// Cuántos documentos hay y, de las colecciones con más que la última vez, los nuevos.
     fn nuevos(&mut self) -> Result<([u64; 3], [Leidos; 3]), ErrorAlmacen> {
         let (antes, fechas) = (self.totales, self.marcas.each_ref().map(|marca| marca.fecha));
-        self.conexion.hacer(Instant::now() + LIMITE, move |base| {
+        self.conexion.hacer(LIMITE, move |base| {
             let (mut totales, mut documentos) = ([0; 3], <[Leidos; 3]>::default());
             // Por su orden: los crudos se guardan antes que su ventana.
             for (i, coleccion) in COLECCIONES.iter().enumerate() {
