@@ -20,11 +20,11 @@ use comun::{EnMarcha, programa};
 use medidas::mediana;
 use mongodb::bson::Document;
 use mongodb::sync::Client;
-use motores::{Motor, con, crear_topic, memoria, segun, sin_proxy};
+use motores::{Motor, con, crear_topic, memoria, segun, sin_avisos, sin_proxy};
 use practicas_iabd06::broker::kafka::{EmisorKafka, ReceptorKafka};
 use practicas_iabd06::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
 use practicas_iabd06::broker::{Emisor, PorEnviar, Receptor};
-use practicas_iabd06::config::tuberia::Propiedades;
+use practicas_iabd06::config::kafka::Propiedades;
 use practicas_iabd06::embebido;
 use practicas_iabd06::influx::Point;
 use practicas_iabd06::nombres::{CRUDOS, TOPIC};
@@ -81,7 +81,7 @@ fn enviar(emisor: &mut dyn Emisor, mensajes: &[PorEnviar]) {
 fn recibir(receptor: &mut dyn Receptor, cuantos: usize) {
     let mut recibidos = 0;
     while recibidos < cuantos {
-        recibidos += receptor.recibir(Duration::from_secs(10)).expect("recibir").len();
+        recibidos += receptor.recibir(Duration::from_secs(10)).expect("recibir").registros.len();
     }
 }
 
@@ -95,19 +95,21 @@ fn adaptadores(kafka: &Motor) {
     let mut costes: HashMap<_, Vec<Coste>> = HashMap::new();
     for ronda in 0..=RONDAS {
         for nombre in ["crate kafka", "librdkafka"] {
-            let (brokers, topic) = (vec![kafka.broker()], format!("{}-{ronda}", nombre.replace(' ', "-")));
+            let (brokers, topic) = ([kafka.broker()], format!("{}-{ronda}", nombre.replace(' ', "-")));
+            let propiedades = Propiedades::default();
             crear_topic(kafka, &topic, 1);
             let de_librdkafka = nombre == "librdkafka";
             let mut emisor: Box<dyn Emisor> = match de_librdkafka {
-                true => Box::new(EmisorLibrdkafka::new(brokers.clone(), Propiedades::default(), &topic)),
-                false => Box::new(EmisorKafka::new(brokers.clone(), &topic)),
+                true => Box::new(EmisorLibrdkafka::new(&brokers, &propiedades, &topic)),
+                false => Box::new(EmisorKafka::new(&brokers, &propiedades, &topic)),
             };
             let envio = medir(mensajes.len(), &pids, || enviar(&mut *emisor, &mensajes));
             drop(emisor);
             // Se crea después: librdkafka va leyendo por su cuenta desde que entra en el grupo.
+            let avisos = sin_avisos();
             let mut receptor: Box<dyn Receptor> = match de_librdkafka {
-                true => Box::new(ReceptorLibrdkafka::new(brokers, Propiedades::default(), &topic, "banco")),
-                false => Box::new(ReceptorKafka::new(brokers, &topic, "banco")),
+                true => Box::new(ReceptorLibrdkafka::new(&brokers, &propiedades, &topic, "banco", avisos)),
+                false => Box::new(ReceptorKafka::new(&brokers, &propiedades, &topic, "banco", avisos)),
             };
             let lectura = medir(mensajes.len(), &pids, || recibir(&mut *receptor, mensajes.len()));
             if ronda > 0 {

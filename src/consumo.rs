@@ -14,9 +14,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::almacen::{Dato, Documento};
-use crate::broker::Registro;
+use crate::broker::{Recibido, Registro};
 use crate::kpis::{Agregador, Kpis};
-use crate::mensaje::{self, Leido};
+use crate::mensaje::{self, Leido, Metricas};
 
 /// Las ventanas abiertas, una por partición.
 pub struct Consumo {
@@ -30,6 +30,8 @@ pub struct Consumo {
 pub struct Tanda {
     /// Los mensajes que cuentan.
     pub crudos: Vec<Documento>,
+    /// Las métricas de cada uno de ellos.
+    pub metricas: Vec<Metricas>,
     /// Los que no, con su razón.
     pub descartados: Vec<Documento>,
     /// Las ventanas cerradas.
@@ -44,15 +46,18 @@ impl Consumo {
         Consumo { topic: topic.to_owned(), ventana, agregadores: BTreeMap::new() }
     }
 
-    /// Reparte una tanda de mensajes, que ha llegado a esta hora.
-    pub fn procesar(&mut self, registros: &[Registro], llegada: SystemTime) -> Tanda {
+    /// Reparte los mensajes de una lectura, que ha llegado a esta hora. Antes olvida la ventana abierta de las
+    /// particiones reiniciadas: sus mensajes vienen otra vez desde lo confirmado, o son ya de otro.
+    pub fn procesar(&mut self, recibido: &Recibido, llegada: SystemTime) -> Tanda {
+        self.agregadores.retain(|particion, _| !recibido.reiniciadas.contains(particion));
         let mut tanda = Tanda::default();
-        for registro in registros {
+        for registro in &recibido.registros {
             let agregador =
                 self.agregadores.entry(registro.particion).or_insert_with(|| Agregador::new(self.ventana));
             match mensaje::leer(&registro.valor) {
                 Ok(leido) => {
                     let kpis = agregador.sumar(&leido.metricas, registro.offset, llegada);
+                    tanda.metricas.push(leido.metricas);
                     tanda.crudos.push(crudo(&self.topic, registro, leido, llegada));
                     tanda.kpis.extend(kpis.map(|k| documento_kpis(&self.topic, registro.particion, &k)));
                 }
@@ -65,9 +70,9 @@ impl Consumo {
         tanda
     }
 
-    /// Estas particiones se han ido, o han vuelto a empezar por lo confirmado: sus ventanas se rehacen.
-    pub fn olvidar_ventanas(&mut self, particiones: &[i32]) {
-        self.agregadores.retain(|particion, _| !particiones.contains(particion));
+    /// Mensajes por ventana.
+    pub fn ventana(&self) -> u64 {
+        self.ventana
     }
 
     /// Mensajes que lleva cada ventana abierta, por partición.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 mod comun;
 use comun::PACIENCIA;
-use practicas_iabd06::broker::envios::Envios;
+use practicas_iabd06::broker::envios::{Cierre, Envios};
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar};
 use practicas_iabd06::config::Salida;
 use practicas_iabd06::fallo::Fallo;
@@ -70,8 +70,8 @@ fn se_manda_en_orden_lo_que_hay_en_la_cola_y_se_espera_a_la_confirmacion() {
     (0..4).for_each(|_| respuestas.send(Ok(())).unwrap());
     envios.flush(PACIENCIA);
     assert_eq!((envios.confirmados(), envios.pendientes()), (2_501, 0));
-    let (confirmados, fin) = envios.close();
-    assert!(confirmados == 2_501 && fin.is_ok());
+    let Cierre { confirmados, pendientes, fin } = envios.close();
+    assert!((confirmados, pendientes) == (2_501, 0) && fin.is_ok());
     let tandas: Vec<Vec<usize>> = tandas.iter().collect();
     assert_eq!(tandas.iter().map(Vec::len).collect::<Vec<_>>(), [1_000, 1_000, 500], "lo que haya, junto");
     assert_eq!(tandas.concat(), (1..=2_500).collect::<Vec<_>>());
@@ -84,8 +84,8 @@ fn lo_no_confirmado_se_repite_antes_que_lo_demas_y_lo_pendiente_sale_al_cerrar()
     for respuesta in [caido(), caido(), Ok(()), Ok(())] {
         respuestas.send(respuesta).unwrap();
     }
-    let (confirmados, fin) = envios.close();
-    assert!(confirmados == 2 && fin.is_ok());
+    let Cierre { confirmados, pendientes, fin } = envios.close();
+    assert!((confirmados, pendientes) == (2, 0) && fin.is_ok());
     assert_eq!(tandas.iter().collect::<Vec<_>>(), [[0], [0], [1]]);
 }
 
@@ -106,8 +106,8 @@ fn con_diez_mil_sin_confirmar_el_simulador_espera() {
     }
     assert!(avisado.recv_timeout(Duration::from_millis(200)).is_err(), "el que no cabe espera");
     (0..11).for_each(|_| respuestas.send(Ok(())).unwrap());
-    let (confirmados, fin) = simulador.join().unwrap().close();
-    assert!(confirmados == 9_002 && fin.is_ok());
+    let Cierre { confirmados, pendientes, fin } = simulador.join().unwrap().close();
+    assert!((confirmados, pendientes) == (9_002, 0) && fin.is_ok());
 }
 
 #[test]
@@ -115,9 +115,12 @@ fn si_se_pide_parar_con_el_broker_caido_no_se_espera_a_que_vuelva() {
     let Prueba { mut envios, tandas: _tandas, respuestas, parada } = con_uno_de_camino();
     parada.pedir();
     respuestas.send(caido()).unwrap();
-    while envios.send(mensaje(1)) {} // hasta que el hilo acaba
-    let (confirmados, fin) = envios.close();
-    assert!(confirmados == 0 && fin.is_ok());
+    let mut aceptados = 1;
+    while envios.send(mensaje(1)) {
+        aceptados += 1; // hasta que el hilo acaba
+    }
+    let Cierre { confirmados, pendientes, fin } = envios.close();
+    assert!((confirmados, pendientes) == (0, aceptados) && fin.is_ok(), "el rechazado no cuenta");
 }
 
 #[test]
@@ -126,6 +129,9 @@ fn un_error_que_no_se_arregla_esperando_para_el_programa_y_lo_dice_close() {
     respuestas.send(Err(ErrorBroker::Definitivo("el Kafka es el 4".to_owned()))).unwrap();
     envios.flush(PACIENCIA); // no espera en balde
     assert!(parada.pedida() && !envios.send(mensaje(1)));
-    let (confirmados, fin) = envios.close();
-    assert!(confirmados == 0 && matches!(fin, Err(Fallo::Ejecucion(frase)) if frase == "el Kafka es el 4"));
+    let Cierre { confirmados, pendientes, fin } = envios.close();
+    assert!(
+        (confirmados, pendientes) == (0, 1)
+            && matches!(fin, Err(Fallo::Ejecucion(frase)) if frase == "el Kafka es el 4")
+    );
 }

@@ -13,11 +13,11 @@ mod motores;
 use comun::{EnMarcha, programa};
 use motores::{
     ESPERA, Motor, PACIENCIA, administrar, comprobar_ventanas, con, crear_topic, documentos, esperar,
-    guardados, recibir, repositorio, segun,
+    guardados, insistir, repositorio, segun, sin_avisos,
 };
 use practicas_iabd06::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
-use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro};
-use practicas_iabd06::config::tuberia::Propiedades;
+use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Recibido, Registro};
+use practicas_iabd06::config::kafka::Propiedades;
 use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 
 const GRUPO: &str = "consumidor_metrics_iabd06";
@@ -125,11 +125,26 @@ fn tres_consumidores_se_reparten_el_topic_y_uno_muere_otro_se_va_y_otro_llega() 
 }
 
 fn emisor(motor: &Motor, topic: &str) -> EmisorLibrdkafka {
-    EmisorLibrdkafka::new(vec![motor.broker()], Propiedades::default(), topic)
+    EmisorLibrdkafka::new(&[motor.broker()], &Propiedades::default(), topic)
 }
 
 fn receptor(motor: &Motor, topic: &str) -> ReceptorLibrdkafka {
-    ReceptorLibrdkafka::new(vec![motor.broker()], Propiedades::default(), topic, "grupo")
+    ReceptorLibrdkafka::new(&[motor.broker()], &Propiedades::default(), topic, "grupo", sin_avisos())
+}
+
+/// Recibe hasta tener `cuantos`, y apunta las particiones que entretanto han vuelto a lo confirmado.
+fn recibir(receptor: &mut impl Receptor, cuantos: usize) -> Recibido {
+    let fin = Instant::now() + PACIENCIA;
+    let mut todo = Recibido::default();
+    while todo.registros.len() < cuantos {
+        assert!(Instant::now() < fin, "solo han llegado {}", todo.registros.len());
+        let recibido = insistir(|| receptor.recibir(ESPERA));
+        todo.reiniciadas.extend(recibido.reiniciadas);
+        todo.registros.extend(recibido.registros);
+    }
+    todo.reiniciadas.sort_unstable();
+    todo.reiniciadas.dedup();
+    todo
 }
 
 fn mensajes(rango: std::ops::Range<usize>) -> Vec<PorEnviar> {
@@ -146,25 +161,30 @@ fn una_particion_que_se_va_ya_no_se_puede_confirmar_y_quien_la_recibe_sigue_por_
     crear_topic(&kafka, "dos", 2);
     emisor(&kafka, "dos").enviar(&mensajes(0..200)).unwrap();
     let mut uno = receptor(&kafka, "dos");
-    assert_eq!(recibir(&mut uno, 200).len(), 200);
-    assert_eq!(uno.reiniciadas(), [0, 1], "han llegado las dos");
-    uno.confirmar(&[(0, 10), (1, 20)]).unwrap();
+    let todo = recibir(&mut uno, 200);
+    assert_eq!((todo.registros.len(), todo.reiniciadas), (200, vec![0, 1]), "han llegado las dos");
+    uno.confirmar(&[(0, 10), (1, 20)].into()).unwrap();
     assert_eq!(uno.atraso().unwrap(), 0);
 
     let mut otro = receptor(&kafka, "dos");
     let fin = Instant::now() + PACIENCIA;
-    let (mut suyos, mut ida) = (Vec::new(), Vec::new());
+    let (mut suyos, mut ida, mut llegada) = (Vec::new(), Vec::new(), Vec::new());
     while suyos.is_empty() {
         assert!(Instant::now() < fin);
-        assert!(uno.recibir(ESPERA).unwrap().is_empty(), "la que se queda no se vuelve a leer");
-        ida.extend(uno.reiniciadas());
-        suyos = otro.recibir(ESPERA).unwrap();
+        let recibido = uno.recibir(ESPERA).unwrap();
+        assert!(recibido.registros.is_empty(), "la que se queda no se vuelve a leer");
+        ida.extend(recibido.reiniciadas);
+        let recibido = otro.recibir(ESPERA).unwrap();
+        llegada.extend(recibido.reiniciadas);
+        suyos = recibido.registros;
     }
+    llegada.dedup();
+    ida.dedup();
     let [ida] = ida[..] else { panic!("{ida:?}") };
-    assert_eq!(otro.reiniciadas(), [ida]);
+    assert_eq!(llegada, [ida]);
     let confirmado = [10, 20][ida as usize];
     assert_eq!((suyos[0].particion, suyos[0].offset), (ida, confirmado));
-    let error = uno.confirmar(&[(ida, 50)]).unwrap_err();
+    let error = uno.confirmar(&[(ida, 50)].into()).unwrap_err();
     assert!(matches!(&error, ErrorBroker::Pasajero(f) if f.contains("otro consumidor")), "{error:?}");
     let confirmados = administrar(
         &kafka,
@@ -176,12 +196,13 @@ fn una_particion_que_se_va_ya_no_se_puede_confirmar_y_quien_la_recibe_sigue_por_
     // Tras ese error, uno vuelve a lo confirmado en la que le queda; y al irse el otro, recupera la suya.
     let queda = 1 - ida;
     let releidos = recibir(&mut uno, 1);
-    assert_eq!((releidos[0].particion, releidos[0].offset), (queda, [10, 20][queda as usize]));
-    assert_eq!(uno.reiniciadas(), [queda]);
-    otro.confirmar(&[(ida, 60)]).unwrap();
+    let primero = &releidos.registros[0];
+    assert_eq!((primero.particion, primero.offset), (queda, [10, 20][queda as usize]));
+    assert_eq!(releidos.reiniciadas, [queda]);
+    otro.confirmar(&[(ida, 60)].into()).unwrap();
     drop(otro);
     let devuelto = loop {
-        if let Some(registro) = recibir(&mut uno, 1).into_iter().find(|r| r.particion == ida) {
+        if let Some(registro) = recibir(&mut uno, 1).registros.into_iter().find(|r| r.particion == ida) {
             break registro;
         }
     };
@@ -193,7 +214,7 @@ fn las_claves_van_a_la_particion_que_les_da_java() {
     let kafka = Motor::arrancar("kafka4");
     crear_topic(&kafka, "claves", 7);
     emisor(&kafka, "claves").enviar(&mensajes(0..50)).unwrap();
-    let mut particiones: Vec<_> = recibir(&mut receptor(&kafka, "claves"), 50);
+    let mut particiones: Vec<_> = recibir(&mut receptor(&kafka, "claves"), 50).registros;
     particiones.sort_by_key(|r| numeros(std::slice::from_ref(r))[0]);
     let nuestras: Vec<_> = particiones.iter().map(|r| r.particion).collect();
     let suyas = administrar(
@@ -210,7 +231,7 @@ fn a_quien_otro_le_quita_el_group_instance_id_se_le_dice_y_no_insiste() {
     emisor(&kafka, "fijo").enviar(&mensajes(0..10)).unwrap();
     let con_nombre = || {
         let propiedades = Propiedades(vec![("group.instance.id".to_owned(), "uno".to_owned())]);
-        ReceptorLibrdkafka::new(vec![kafka.broker()], propiedades, "fijo", "grupo")
+        ReceptorLibrdkafka::new(&[kafka.broker()], &propiedades, "fijo", "grupo", sin_avisos())
     };
     let (mut uno, mut otro) = (con_nombre(), con_nombre());
     recibir(&mut uno, 10);
@@ -221,7 +242,7 @@ fn a_quien_otro_le_quita_el_group_instance_id_se_le_dice_y_no_insiste() {
         match uno.recibir(ESPERA) {
             Err(error @ ErrorBroker::Definitivo(_)) => break error,
             Err(ErrorBroker::Pasajero(_)) => {}
-            Ok(registros) => assert!(registros.is_empty()),
+            Ok(recibido) => assert!(recibido.registros.is_empty()),
         }
     };
     assert!(error.to_string().contains("group.instance.id"), "{error}");

@@ -1,6 +1,8 @@
 //! El emisor y el receptor contra Kafka de verdad: los de la crate `kafka` o, con la feature
 //! `librdkafka`, los suyos.
 
+#[path = "comun/adaptador.rs"]
+mod adaptador;
 #[path = "comun/motores.rs"]
 mod motores;
 
@@ -9,78 +11,31 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use motores::{ESPERA, Motor, PACIENCIA, administrar, borrar_topic, crear_topic, insistir, recibir};
-use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro};
+use motores::{
+    ESPERA, Motor, PACIENCIA, administrar, borrar_topic, crear_topic, insistir, recibir, sin_avisos,
+};
+use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Recibido, Registro};
+use practicas_iabd06::config::kafka::Propiedades;
 
-#[cfg(not(feature = "librdkafka"))]
-mod adaptador {
-    use kafka::client::{Compression, KafkaClient, RequiredAcks};
-    use kafka::producer::{Producer, Record};
-    use practicas_iabd06::broker::kafka::EmisorKafka;
-    pub use practicas_iabd06::broker::kafka::ReceptorKafka as Receptor;
-
-    pub fn emisor(brokers: Vec<String>, topic: &str) -> EmisorKafka {
-        EmisorKafka::new(brokers, topic)
-    }
-
-    pub fn receptor(brokers: Vec<String>, topic: &str, grupo: &str) -> Receptor {
-        Receptor::new(brokers, topic, grupo)
-    }
-
-    /// Las compresiones que entiende al leer.
-    pub const COMPRESIONES: &[&str] = &["gzip", "snappy"];
-
-    pub fn enviar_comprimidos(broker: String, topic: &str, compresion: &str, textos: &[String]) {
-        let mut cliente = KafkaClient::new(vec![broker]);
-        cliente.load_metadata_all().unwrap();
-        let productor = Producer::from_client(cliente)
-            .with_compression(if compresion == "gzip" { Compression::GZIP } else { Compression::SNAPPY })
-            .with_required_acks(RequiredAcks::All);
-        let registros: Vec<_> =
-            textos.iter().map(|t| Record::from_key_value(topic, "web01", t.as_str())).collect();
-        productor.create().unwrap().send_all(&registros).unwrap();
-    }
-}
-
-#[cfg(feature = "librdkafka")]
-mod adaptador {
-    use practicas_iabd06::broker::Emisor;
-    use practicas_iabd06::broker::librdkafka::EmisorLibrdkafka;
-    pub use practicas_iabd06::broker::librdkafka::ReceptorLibrdkafka as Receptor;
-    use practicas_iabd06::config::tuberia::Propiedades;
-
-    pub fn emisor(brokers: Vec<String>, topic: &str) -> EmisorLibrdkafka {
-        EmisorLibrdkafka::new(brokers, Propiedades::default(), topic)
-    }
-
-    pub fn receptor(brokers: Vec<String>, topic: &str, grupo: &str) -> Receptor {
-        Receptor::new(brokers, Propiedades::default(), topic, grupo)
-    }
-
-    /// Las compresiones que entiende al leer.
-    pub const COMPRESIONES: &[&str] = &["gzip", "snappy", "lz4", "zstd"];
-
-    pub fn enviar_comprimidos(broker: String, topic: &str, compresion: &str, textos: &[String]) {
-        let propiedades = Propiedades(vec![("compression.type".to_owned(), compresion.to_owned())]);
-        let mensajes: Vec<_> = textos.iter().map(|t| super::de_clave("web01", t)).collect();
-        EmisorLibrdkafka::new(vec![broker], propiedades, topic).enviar(&mensajes).unwrap();
-    }
-}
-
-fn emisor(motor: &Motor, topic: &str) -> impl Emisor + use<> {
-    adaptador::emisor(vec![motor.broker()], topic)
+fn emisor(motor: &Motor, topic: &str) -> adaptador::Emisor {
+    adaptador::Emisor::new(&[motor.broker()], &Propiedades::default(), topic)
 }
 
 fn receptor(motor: &Motor, topic: &str) -> adaptador::Receptor {
-    adaptador::receptor(vec![motor.broker()], topic, "grupo")
+    con_grupo(&motor.broker(), topic, "grupo")
 }
 
-fn de_clave(clave: &str, valor: &str) -> PorEnviar {
-    PorEnviar { clave: clave.to_owned(), valor: valor.as_bytes().to_vec() }
+fn con_grupo(broker: &str, topic: &str, grupo: &str) -> adaptador::Receptor {
+    adaptador::Receptor::new(&[broker.to_owned()], &Propiedades::default(), topic, grupo, sin_avisos())
+}
+
+/// Los mensajes que llegan en una lectura.
+fn leer(receptor: &mut adaptador::Receptor) -> Vec<Registro> {
+    receptor.recibir(ESPERA).unwrap().registros
 }
 
 fn mensaje(clave: &str, n: usize) -> PorEnviar {
-    de_clave(clave, &format!("{clave} {n}"))
+    PorEnviar { clave: clave.to_owned(), valor: format!("{clave} {n}").into_bytes() }
 }
 
 fn mensajes(rango: std::ops::Range<usize>) -> Vec<PorEnviar> {
@@ -156,13 +111,13 @@ fn confirma_y_sigue_justo_ahi(motor: &Motor) {
     let mut uno = receptor(motor, "nuevo");
     assert_eq!(textos(&recibir(&mut uno, 30)), de_web01(0..30));
     assert_eq!(uno.atraso().unwrap(), 0);
-    assert!(uno.recibir(ESPERA).unwrap().is_empty());
+    assert!(leer(&mut uno).is_empty());
     drop(uno);
 
     // Sin confirmar nada, otro vuelve a empezar.
     let mut dos = receptor(motor, "nuevo");
     assert_eq!(textos(&recibir(&mut dos, 30)), de_web01(0..30));
-    dos.confirmar(&[(0, 13)]).unwrap();
+    dos.confirmar(&[(0, 13)].into()).unwrap();
     drop(dos);
     let confirmado = administrar(
         motor,
@@ -173,7 +128,7 @@ fn confirma_y_sigue_justo_ahi(motor: &Motor) {
     let mut tres = receptor(motor, "nuevo");
     let primeros = recibir(&mut tres, 17);
     assert_eq!((primeros[0].offset, primeros.len()), (13, 17));
-    tres.confirmar(&[(0, 20)]).unwrap();
+    tres.confirmar(&[(0, 20)].into()).unwrap();
     // Lo que llega después está por leer, y llega.
     emisor(motor, "nuevo").enviar(&mensajes(30..35)).unwrap();
     assert_eq!(tres.atraso().unwrap(), 5);
@@ -185,7 +140,7 @@ fn cien_mil_de_golpe(motor: &Motor) {
     let mut receptor = receptor(motor, "cien-mil");
     let mut recibidos = 0;
     while recibidos < 100_000 {
-        let lote = receptor.recibir(Duration::from_secs(10)).unwrap();
+        let lote = receptor.recibir(Duration::from_secs(10)).unwrap().registros;
         assert!(!lote.is_empty());
         let bytes: usize = lote.iter().map(|r| r.valor.len() + r.clave.as_ref().map_or(0, Vec::len)).sum();
         assert!(bytes < 4 << 20, "{bytes} bytes a la vez");
@@ -227,7 +182,7 @@ fn comprimidos_y_sin_comprimir(motor: &Motor) {
 /// Lee algo y confirma la partición 0.
 fn confirmar(receptor: &mut adaptador::Receptor, siguiente: i64) {
     recibir(receptor, 1);
-    receptor.confirmar(&[(0, siguiente)]).unwrap();
+    receptor.confirmar(&[(0, siguiente)].into()).unwrap();
 }
 
 fn retencion(motor: &Motor) {
@@ -239,8 +194,9 @@ fn retencion(motor: &Motor) {
     );
     let avisos = Arc::new(Mutex::new(Vec::new()));
     let cuaderno = Arc::clone(&avisos);
-    let mut receptor = receptor(motor, "viejo")
-        .con_avisos(Arc::new(move |_, frase: &str| cuaderno.lock().unwrap().push(frase.to_owned())));
+    let anotar = Arc::new(move |_, frase: &str| cuaderno.lock().unwrap().push(frase.to_owned()));
+    let brokers = [motor.broker()];
+    let mut receptor = adaptador::Receptor::new(&brokers, &Propiedades::default(), "viejo", "grupo", anotar);
     assert_eq!(textos(&recibir(&mut receptor, 20)), de_web01(10..30));
     let avisos = avisos.lock().unwrap();
     assert_eq!(avisos.iter().filter(|a| a.contains("ha borrado 6 mensajes")).count(), 1, "{avisos:?}");
@@ -258,7 +214,7 @@ fn hasta_el_error(receptor: &mut adaptador::Receptor) -> ErrorBroker {
         match receptor.recibir(ESPERA) {
             Err(error @ ErrorBroker::Definitivo(_)) => return error,
             Err(ErrorBroker::Pasajero(_)) => {}
-            Ok(registros) => assert!(registros.is_empty()),
+            Ok(recibido) => assert!(recibido.registros.is_empty()),
         }
     }
 }
@@ -275,8 +231,8 @@ fn borrado_y_vuelto_a_crear(motor: &Motor) {
     emisor(motor, "efimero").enviar(&mensajes(0..30)).unwrap();
     let mut uno = receptor(motor, "efimero");
     recibir(&mut uno, 30);
-    uno.confirmar(&[(0, 20)]).unwrap();
-    let mut dos = adaptador::receptor(vec![motor.broker()], "efimero", "otro-grupo");
+    uno.confirmar(&[(0, 20)].into()).unwrap();
+    let mut dos = con_grupo(&motor.broker(), "efimero", "otro-grupo");
     recibir(&mut dos, 30);
     borrar_topic(motor, "efimero");
     insistir(|| emisor(motor, "efimero").enviar(&mensajes(0..25)));
@@ -286,29 +242,44 @@ fn borrado_y_vuelto_a_crear(motor: &Motor) {
     }
 }
 
+/// Los diez mensajes que esperan, y las particiones que han vuelto a lo confirmado.
+fn hasta_que_llegue(receptor: &mut adaptador::Receptor) -> Recibido {
+    let fin = Instant::now() + PACIENCIA;
+    let mut todo = Recibido::default();
+    while todo.registros.len() < 10 {
+        assert!(Instant::now() < fin, "{todo:?}");
+        let recibido = insistir(|| receptor.recibir(ESPERA));
+        todo.reiniciadas.extend(recibido.reiniciadas);
+        todo.registros.extend(recibido.registros);
+    }
+    todo.reiniciadas.dedup();
+    todo
+}
+
 fn broker_que_cae_y_vuelve(motor: &mut Motor) {
     let mut emisor = emisor(motor, "cae");
     let mut receptor = receptor(motor, "cae");
     emisor.enviar(&mensajes(0..10)).unwrap();
-    assert_eq!(textos(&recibir(&mut receptor, 10)), de_web01(0..10));
-    receptor.confirmar(&[(0, 10)]).unwrap();
-    assert_eq!((receptor.reiniciadas(), receptor.reiniciadas()), (vec![0], vec![]));
+    let Recibido { reiniciadas, registros } = hasta_que_llegue(&mut receptor);
+    assert_eq!((textos(&registros), reiniciadas), (de_web01(0..10), vec![0]));
+    receptor.confirmar(&[(0, 10)].into()).unwrap();
+    assert_eq!(receptor.recibir(ESPERA).unwrap(), Recibido::default());
 
     motor.matar();
     for error in [
         emisor.enviar(&mensajes(10..20)).unwrap_err(),
         emisor.enviar(&mensajes(10..20)).unwrap_err(),
         receptor.recibir(ESPERA).unwrap_err(),
-        receptor.confirmar(&[(0, 10)]).unwrap_err(),
+        receptor.confirmar(&[(0, 10)].into()).unwrap_err(),
         receptor.atraso().unwrap_err(),
     ] {
         assert!(matches!(error, ErrorBroker::Pasajero(_)), "{error:?}");
     }
     motor.rearrancar();
     insistir(|| emisor.enviar(&mensajes(10..20)));
-    assert_eq!(textos(&recibir(&mut receptor, 10)), de_web01(10..20));
-    assert_eq!(receptor.reiniciadas(), [0]);
-    insistir(|| receptor.confirmar(&[(0, 20)]));
+    let Recibido { reiniciadas, registros } = hasta_que_llegue(&mut receptor);
+    assert_eq!((textos(&registros), reiniciadas), (de_web01(10..20), vec![0]));
+    insistir(|| receptor.confirmar(&[(0, 20)].into()));
 
     // En marcha y de golpe: nada se pierde, aunque con la crate algo pueda estar dos veces.
     let envio = thread::spawn(move || {
@@ -321,7 +292,7 @@ fn broker_que_cae_y_vuelve(motor: &mut Motor) {
     let mut caidas = 0;
     while vistos.last_key_value().is_none_or(|(_, t)| t != "web01 399") {
         assert!(Instant::now() < fin, "{vistos:?}");
-        for r in insistir(|| receptor.recibir(ESPERA)) {
+        for r in insistir(|| receptor.recibir(ESPERA)).registros {
             let texto = String::from_utf8(r.valor).unwrap();
             assert_eq!(*vistos.entry(r.offset).or_insert(texto.clone()), texto);
         }
@@ -378,10 +349,10 @@ fn direccion_anunciada_que_no_responde(motor: &mut Motor) {
 
 /// Lo que dicen el emisor y el receptor de un broker con el que no pueden hablar.
 fn sin_conectar(broker: &str) -> [ErrorBroker; 2] {
-    let brokers = vec![broker.to_owned()];
+    let mut emisor = adaptador::Emisor::new(&[broker.to_owned()], &Propiedades::default(), "x");
     [
-        adaptador::emisor(brokers.clone(), "x").enviar(&mensajes(0..1)).unwrap_err(),
-        adaptador::receptor(brokers, "x", "grupo").recibir(ESPERA).unwrap_err(),
+        emisor.enviar(&mensajes(0..1)).unwrap_err(),
+        con_grupo(broker, "x", "grupo").recibir(ESPERA).unwrap_err(),
     ]
 }
 

@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use practicas_iabd06::avisos::Nivel;
-use practicas_iabd06::config::tuberia::Consumidor;
+use practicas_iabd06::broker::Receptor;
+use practicas_iabd06::broker::tope::ConTope;
+use practicas_iabd06::config::consumidor::Consumidor;
 use practicas_iabd06::consumo::Consumo;
 use practicas_iabd06::fallo::{Fallo, salir};
 use practicas_iabd06::insistir::insistir;
@@ -16,7 +18,7 @@ use practicas_iabd06::motores;
 use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 use practicas_iabd06::pantalla::Pantalla;
 use practicas_iabd06::parada::Parada;
-use practicas_iabd06::tablero::{Cuentas, Tablero};
+use practicas_iabd06::tablero::Tablero;
 
 /// Lo que se espera a que llegue algo antes de mirar si hay que parar.
 const ESPERA: Duration = Duration::from_millis(500);
@@ -36,20 +38,16 @@ fn consumidor() -> Result<(), Fallo> {
     let avisos = pantalla.avisos();
 
     // 1. Inicialización: de dónde se lee, dónde se guarda y las ventanas.
-    let mut receptor = motores::receptor(&config.broker, &config.datos, &config.group_id, &avisos)?;
+    let receptor = motores::receptor(&config.broker, &config.datos, &config.group_id, &avisos)?;
+    let mut receptor = ConTope::new(receptor, config.mensajes);
     let mut base = motores::almacen(&config.base, &config.datos, &avisos)?;
     let mut consumo = Consumo::new(TOPIC, config.ventana);
-    let mut cuentas = Cuentas::default();
     let mut tablero = Tablero::new(&pantalla);
 
     // 2. Bucle: cada tanda de mensajes, como la entrega el broker.
-    while config.mensajes != Some(cuentas.leidos) && !parada.pedida() {
-        let recibidos = insistir(&parada, &avisos, || receptor.recibir(ESPERA))?;
-        let Some(mut registros) = recibidos else { break };
-        consumo.olvidar_ventanas(&receptor.reiniciadas()); // se releen desde lo confirmado, o son ya de otro
-        registros.truncate(config.mensajes.map_or(usize::MAX, |n| (n - cuentas.leidos) as usize));
-        cuentas.leidos += registros.len() as u64;
-        let tanda = consumo.procesar(&registros, SystemTime::now());
+    while !receptor.completo() && !parada.pedida() {
+        let Some(recibido) = insistir(&parada, &avisos, || receptor.recibir(ESPERA))? else { break };
+        let tanda = consumo.procesar(&recibido, SystemTime::now());
 
         // Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
         let guardado = insistir(&parada, &avisos, || {
@@ -60,32 +58,20 @@ fn consumidor() -> Result<(), Fallo> {
         if guardado.is_none() {
             break; // se ha pedido parar con la base de datos caída
         }
-        let confirmar: Vec<_> = tanda.confirmar.into_iter().collect();
-        if !confirmar.is_empty()
-            && let Err(error) = receptor.confirmar(&confirmar)
+        if !tanda.confirmar.is_empty()
+            && let Err(error) = receptor.confirmar(&tanda.confirmar)
         {
             // Releer no repite nada.
             pantalla.avisar(Nivel::Aviso, &format!("{error}. Se relee lo que no se ha confirmado."));
         }
-
-        cuentas.crudos += tanda.crudos.len();
-        cuentas.descartados += tanda.descartados.len();
-        cuentas.kpis += tanda.kpis.len();
-        for documento in &tanda.kpis {
-            tablero.kpi(documento);
-        }
-        let abierta = consumo.abiertas().map(|(_, mensajes)| mensajes).max().unwrap_or(0);
-        tablero.tanda(&registros, cuentas, (abierta, config.ventana), || receptor.atraso().ok());
+        tablero.tanda(&tanda, &consumo, || receptor.atraso().ok());
     }
 
     // 3. Cierre: la ventana abierta no se confirma, y la próxima vez se relee entera.
     for (particion, mensajes) in consumo.abiertas() {
-        let frase =
-            format!("Partición {particion}: ventana abierta: {mensajes}/{}, se releerá.", config.ventana);
-        pantalla.avisar(Nivel::Info, &frase);
+        let abierta = format!("ventana abierta: {mensajes}/{}", config.ventana);
+        pantalla.avisar(Nivel::Info, &format!("Partición {particion}: {abierta}, se releerá."));
     }
-    let Cuentas { leidos, crudos, descartados, kpis } = cuentas;
-    let frase = format!("{leidos} mensajes leídos: {crudos} crudos, {descartados} descartados, {kpis} KPIs.");
-    pantalla.avisar(Nivel::Info, &frase);
+    pantalla.avisar(Nivel::Info, &tablero.resumen());
     Ok(())
 }

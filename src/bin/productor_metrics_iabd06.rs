@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use practicas_iabd06::avisos::Nivel;
 use practicas_iabd06::broker::PorEnviar;
-use practicas_iabd06::broker::envios::Envios;
-use practicas_iabd06::config::tuberia::Productor;
+use practicas_iabd06::broker::envios::{Cierre, Envios};
+use practicas_iabd06::config::productor::Productor;
 use practicas_iabd06::fallo::{Fallo, salir};
 use practicas_iabd06::herramientas::texto::contar;
 use practicas_iabd06::motores;
@@ -44,13 +44,12 @@ fn productor() -> Result<(), Fallo> {
     let mut tablero = Tablero::new(&pantalla);
 
     // 2. Una ronda cada diez segundos: un mensaje de cada servidor.
-    let (mut rondas, mut generados) = (0, 0);
+    let mut rondas = 0;
     let mut ritmo = Ritmo::desde_ya(config.intervalo);
-    while config.rondas != Some(rondas) && ritmo.esperar(&parada) {
+    'rondas: while config.rondas != Some(rondas) && ritmo.esperar(&parada) {
         for mensaje in simulador.ronda(OffsetDateTime::now_utc()) {
-            generados += 1;
             if !envios.send(PorEnviar::from(&mensaje)) {
-                break; // se ha pedido parar con el broker caído
+                break 'rondas; // se ha pedido parar con el broker caído: esta ronda no se acaba
             }
             tablero.mensaje(mensaje.server_id, &mensaje.metrics);
         }
@@ -61,12 +60,11 @@ fn productor() -> Result<(), Fallo> {
     }
 
     // 3. Cierre: lo que quede en la cola sale ahora.
-    let (confirmados, fin) = envios.close();
+    let Cierre { confirmados, pendientes, fin } = envios.close();
     let frase = format!(
-        "{}: {}, {} sin confirmar.",
+        "{}: {}, {pendientes} sin confirmar.",
         contar(rondas, "ronda", "rondas"),
-        contar(confirmados, "mensaje confirmado", "mensajes confirmados"),
-        generados - confirmados
+        contar(confirmados, "mensaje confirmado", "mensajes confirmados")
     );
     pantalla.avisar(Nivel::Info, &frase);
     fin

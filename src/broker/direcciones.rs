@@ -10,9 +10,6 @@ use crate::herramientas::causa::causa;
 /// Lo que se espera a que alguien acepte la conexión, entre todas las direcciones de una lista.
 const PLAZO_CONEXION: Duration = Duration::from_secs(3);
 
-/// Lo que se espera a que un topic recién pedido esté listo.
-pub const PLAZO_TOPIC: Duration = Duration::from_secs(10);
-
 /// El primer broker de la lista que acepta una conexión.
 pub fn primero_que_responde(brokers: &[String]) -> Result<(String, SocketAddr), ErrorBroker> {
     let limite = PLAZO_CONEXION / u32::try_from(brokers.len()).unwrap_or(u32::MAX).max(1);

@@ -1,5 +1,6 @@
 //! El broker embebido: los mensajes son filas de SQLite, con su offset. Tiene una sola partición.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::path::Path;
 use std::thread;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::{Emisor, ErrorBroker, PorEnviar, Receptor, Registro};
+use super::{Emisor, ErrorBroker, PorEnviar, Receptor, Recibido, Registro};
 use crate::embebido;
 
 /// Mensajes que se leen de una vez, como mucho.
@@ -121,23 +122,20 @@ impl ReceptorEmbebido {
 }
 
 impl Receptor for ReceptorEmbebido {
-    fn recibir(&mut self, espera: Duration) -> Result<Vec<Registro>, ErrorBroker> {
+    fn recibir(&mut self, espera: Duration) -> Result<Recibido, ErrorBroker> {
         let hasta = Instant::now() + espera;
         loop {
             let registros = self.leer().inspect_err(|_| self.siguiente = None)?;
             let falta = hasta.saturating_duration_since(Instant::now());
             if !registros.is_empty() || falta.is_zero() {
-                return Ok(registros);
+                let reiniciadas = if mem::take(&mut self.reiniciada) { vec![0] } else { Vec::new() };
+                return Ok(Recibido { reiniciadas, registros });
             }
             thread::sleep(PAUSA.min(falta));
         }
     }
 
-    fn reiniciadas(&mut self) -> Vec<i32> {
-        if mem::take(&mut self.reiniciada) { vec![0] } else { Vec::new() }
-    }
-
-    fn confirmar(&mut self, siguientes: &[(i32, i64)]) -> Result<(), ErrorBroker> {
+    fn confirmar(&mut self, siguientes: &BTreeMap<i32, i64>) -> Result<(), ErrorBroker> {
         for (particion, siguiente) in siguientes {
             let hecho = self.conexion.execute(
                 "INSERT INTO grupos VALUES (?1, ?2, ?3, ?4)

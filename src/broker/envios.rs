@@ -27,6 +27,16 @@ pub struct Envios {
     hilo: JoinHandle<Result<(), Fallo>>,
 }
 
+/// Cómo ha acabado todo.
+pub struct Cierre {
+    /// Mensajes que el broker ha confirmado.
+    pub confirmados: u64,
+    /// Los aceptados que no ha confirmado: no se sabe si han llegado.
+    pub pendientes: u64,
+    /// Lo que ha impedido seguir, si es el caso.
+    pub fin: Result<(), Fallo>,
+}
+
 /// Lo que el hilo va contando.
 #[derive(Default)]
 struct Marcador {
@@ -92,14 +102,14 @@ impl Envios {
         self.aceptados - self.confirmados()
     }
 
-    /// Manda lo que quede en la cola y devuelve cuántos se han confirmado en total y cómo ha acabado.
-    pub fn close(self) -> (u64, Result<(), Fallo>) {
+    /// Manda lo que quede en la cola y dice cómo ha acabado.
+    pub fn close(self) -> Cierre {
         drop(self.cola);
-        let resultado = self.hilo.join().unwrap_or_else(|_| {
+        let fin = self.hilo.join().unwrap_or_else(|_| {
             Err(Fallo::Ejecucion("el hilo que envía ha acabado mal: es un fallo del programa".to_owned()))
         });
         let confirmados = self.marcador.cuenta().confirmados;
-        (confirmados, resultado)
+        Cierre { confirmados, pendientes: self.aceptados - confirmados, fin }
     }
 }
 

@@ -4,15 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::limites::PAUSA;
 use super::{ErrorBroker, Registro};
 use crate::avisos::{Avisos, Nivel};
 use crate::herramientas::texto::contar;
 
 /// Un broker que acaba de arrancar puede decir un final antiguo durante un instante.
 const PLAZO_FINAL: Duration = Duration::from_secs(1);
-
-/// Lo que se espera entre dos preguntas seguidas al broker.
-const PAUSA: Duration = Duration::from_millis(100);
 
 /// Hasta dónde se ha leído y confirmado un topic, por partición, en nombre de un grupo.
 pub struct Historia {
@@ -31,7 +29,7 @@ impl Historia {
         *visto = (*visto).max(registro.offset + 1);
     }
 
-    pub fn anotar_confirmado(&mut self, siguientes: impl IntoIterator<Item = (i32, i64)>) {
+    pub fn anotar_confirmado<'a>(&mut self, siguientes: impl IntoIterator<Item = (&'a i32, &'a i64)>) {
         self.confirmado.extend(siguientes);
     }
 
@@ -85,8 +83,8 @@ impl Historia {
 }
 
 /// Dice que Kafka ha borrado mensajes que no se habían leído, si es así.
-pub fn avisar_borrados(avisos: Option<&Avisos>, mensajes: i64) {
-    if let (Some(avisos), 1..) = (avisos, mensajes) {
+pub fn avisar_borrados(avisos: &Avisos, mensajes: i64) {
+    if mensajes > 0 {
         let mensajes = contar(mensajes.unsigned_abs(), "mensaje", "mensajes");
         let frase = format!("Kafka ha borrado {mensajes} sin leer: ha pasado su plazo de retención.");
         avisos(Nivel::Error, &frase);

@@ -1,6 +1,10 @@
 //! El broker, visto desde los programas: un [`Emisor`] para el productor y un [`Receptor`] para el
 //! consumidor. Los motores son el embebido (SQLite) y Kafka.
 //!
+//! Para entenderlo basta con este fichero, `embebido.rs` (un broker entero, en SQLite) y, para el de
+//! verdad, `kafka/`. Lo demás es opcional: `librdkafka/` es para quien necesita Kafka 4, TLS o varios
+//! consumidores (docs/06-escala.md), y los ficheros sueltos son lo que comparten los dos Kafka.
+//!
 //! Reintentar no es cosa de los motores: dicen qué ha fallado, y quien los usa espera y vuelve a
 //! llamar. Tras un [`ErrorBroker::Pasajero`], la siguiente llamada vuelve a conectar si hace falta.
 
@@ -13,7 +17,10 @@ mod historia;
 pub mod kafka;
 #[cfg(feature = "librdkafka")]
 pub mod librdkafka;
+mod limites;
+pub mod tope;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -51,6 +58,16 @@ pub struct Registro {
     pub valor: Vec<u8>,
 }
 
+/// Lo que ha llegado en una lectura.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recibido {
+    /// Las particiones que, desde la lectura anterior, se han empezado por lo confirmado (al abrir, tras un
+    /// error) o se han ido a otro del grupo: antes de contar estos mensajes, sus ventanas abiertas se olvidan.
+    pub reiniciadas: Vec<i32>,
+    /// Los mensajes, por orden en cada partición.
+    pub registros: Vec<Registro>,
+}
+
 /// Quien manda mensajes a un topic.
 pub trait Emisor: Send {
     /// Envía los mensajes, en orden. Cuando vuelve bien, los han confirmado todas las réplicas.
@@ -62,7 +79,7 @@ pub trait Emisor: Send {
 
 /// Quien recibe los mensajes de un topic, en nombre de un grupo.
 pub trait Receptor: Send {
-    /// Los siguientes mensajes, por orden en cada partición; ninguno si en `espera` no llega nada.
+    /// Los siguientes mensajes; ninguno si en `espera` no llega nada.
     ///
     /// Empieza por lo último confirmado del grupo y, si no hay nada confirmado, por el principio.
     /// Tras un error vuelve a empezar por lo último confirmado.
@@ -70,18 +87,13 @@ pub trait Receptor: Send {
     /// # Errors
     /// [`ErrorBroker`]; es definitivo, con [`ErrorBroker::otra_historia`], si lo confirmado está más
     /// allá del final del topic.
-    fn recibir(&mut self, espera: Duration) -> Result<Vec<Registro>, ErrorBroker>;
-
-    /// Las particiones que, desde la última vez que se preguntó, se han empezado por lo confirmado (al
-    /// abrir, tras un error) o se han ido a otro del grupo: sus ventanas abiertas ya no valen. Se pregunta
-    /// tras [`recibir`](Self::recibir), antes de usar lo recibido.
-    fn reiniciadas(&mut self) -> Vec<i32>;
+    fn recibir(&mut self, espera: Duration) -> Result<Recibido, ErrorBroker>;
 
     /// Confirma, por partición, el offset del siguiente mensaje por leer.
     ///
     /// # Errors
     /// [`ErrorBroker`].
-    fn confirmar(&mut self, siguientes: &[(i32, i64)]) -> Result<(), ErrorBroker>;
+    fn confirmar(&mut self, siguientes: &BTreeMap<i32, i64>) -> Result<(), ErrorBroker>;
 
     /// Mensajes que hay en el topic después de los ya recibidos, entre todas las particiones.
     ///

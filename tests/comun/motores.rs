@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mongodb::bson::{Bson, Document};
 use mongodb::sync::Client;
+use practicas_iabd06::avisos::Avisos;
 use practicas_iabd06::broker::{ErrorBroker, Receptor, Registro};
+use practicas_iabd06::influx::Acceso;
 use practicas_iabd06::influx::Lugar;
-use practicas_iabd06::influx::http::Acceso;
 use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
 use serde_json::Value;
 
@@ -360,7 +362,12 @@ pub fn recibir(receptor: &mut impl Receptor, cuantos: usize) -> Vec<Registro> {
     let mut todos = Vec::new();
     while todos.len() < cuantos {
         assert!(Instant::now() < fin, "solo han llegado {}", todos.len());
-        todos.extend(insistir(|| receptor.recibir(ESPERA)));
+        todos.extend(insistir(|| receptor.recibir(ESPERA)).registros);
     }
     todos
+}
+
+/// Avisos que no mira nadie.
+pub fn sin_avisos() -> Avisos {
+    Arc::new(|_, _| {})
 }

@@ -3,18 +3,16 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kafka::client::{FetchOffset, KafkaClient};
 use kafka::error::Error;
 
 use super::errores::{es_corte, falta_topic, traducir};
 use crate::broker::ErrorBroker;
-use crate::broker::direcciones::{PLAZO_TOPIC, primero_que_responde, probar_anunciadas};
+use crate::broker::direcciones::{primero_que_responde, probar_anunciadas};
 use crate::broker::frases::sin_topic;
-
-/// Lo que se espera entre dos preguntas seguidas al broker.
-const PAUSA: Duration = Duration::from_millis(100);
+use crate::broker::limites::{PAUSA, PLAZO_TOPIC};
 
 /// Un cliente con el topic listo, el broker al que se ha conectado y dónde acaba cada partición.
 pub struct Conexion {

@@ -9,14 +9,16 @@ use kafka::producer::{Producer, Record};
 use super::conexion::{Conexion, conectar};
 use super::errores::traducir;
 use crate::broker::{Emisor, ErrorBroker, PorEnviar};
+use crate::config::kafka::Propiedades;
 
-/// Lo que tiene el broker para que confirmen todas las réplicas. La crate corta a los 120 s.
+/// Lo que tiene el broker para que confirmen todas las réplicas. La crate corta a los 120 s
+/// (`DEFAULT_CONNECTION_RW_TIMEOUT_SECS`, en su `client/mod.rs`), y no se puede cambiar.
 const PLAZO_CONFIRMACION: Duration = Duration::from_secs(10);
 
 /// Mensajes por petición.
 const MENSAJES_POR_ENVIO: usize = 1_000;
 
-/// Bytes por petición: el broker rechaza las tandas de más de 1 MiB (`message.max.bytes`).
+/// Bytes por petición: el broker rechaza las tandas de más de 1 MiB (`message.max.bytes`, 1048588 de serie).
 const BYTES_POR_ENVIO: usize = 512 * 1024;
 
 /// El emisor de Kafka. Conecta en el primer envío.
@@ -28,9 +30,10 @@ pub struct EmisorKafka {
 }
 
 impl EmisorKafka {
-    /// Un emisor para `topic`; `brokers` son direcciones `equipo:puerto`.
-    pub fn new(brokers: Vec<String>, topic: &str) -> Self {
-        EmisorKafka { brokers, topic: topic.to_owned(), productor: None }
+    /// Un emisor para `topic`; `brokers` son direcciones `equipo:puerto`. La crate no tiene propiedades: sin
+    /// la feature `librdkafka`, la configuración no deja pedirlas.
+    pub fn new(brokers: &[String], _: &Propiedades, topic: &str) -> Self {
+        EmisorKafka { brokers: brokers.to_vec(), topic: topic.to_owned(), productor: None }
     }
 
     fn enviar_todos(&mut self, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker> {

@@ -2,11 +2,12 @@
 //!
 //! Tres cosas que la crate no hace y se hacen aquí: poner límite a las conexiones (`conexion`),
 //! reconocer por qué no se llega al broker (`errores`), y no perder mensajes cuando en un topic hay
-//! tandas comprimidas y sin comprimir (`receptor`).
+//! tandas comprimidas y sin comprimir (`lectura`).
 
 mod conexion;
 mod emisor;
 mod errores;
+mod lectura;
 mod receptor;
 
 pub use emisor::EmisorKafka;

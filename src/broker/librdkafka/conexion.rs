@@ -9,9 +9,10 @@ use rdkafka::metadata::Metadata;
 
 use super::errores::{Problemas, no_contesta};
 use crate::broker::ErrorBroker;
-use crate::broker::direcciones::{PLAZO_TOPIC, primero_que_responde, probar_anunciadas};
+use crate::broker::direcciones::probar_anunciadas;
 use crate::broker::frases::sin_topic;
-use crate::config::tuberia::Propiedades;
+use crate::broker::limites::PLAZO_TOPIC;
+use crate::config::kafka::Propiedades;
 
 /// Lo que se espera a que el broker dé sus metadatos.
 const PLAZO_SALUDO: Duration = Duration::from_secs(5);
@@ -42,11 +43,6 @@ pub fn configuracion(
     config
 }
 
-/// El primer broker de la lista que acepta una conexión.
-pub fn quien_responde(brokers: &[String]) -> Result<String, ErrorBroker> {
-    primero_que_responde(brokers).map(|(broker, _)| broker)
-}
-
 /// Espera a que el topic esté listo; pedir sus metadatos lo crea. `atender` recoge los errores que
 /// librdkafka tenga pendientes de contar.
 pub fn esperar_topic<C: ClientContext>(
@@ -57,42 +53,43 @@ pub fn esperar_topic<C: ClientContext>(
     atender: impl Fn(),
 ) -> Result<(), ErrorBroker> {
     let inicio = Instant::now();
-    let mut probada = false;
-    let mut definitivos = 0;
+    let (mut probada, mut definitivos) = (false, 0);
     loop {
-        match cliente.fetch_metadata(Some(topic), PASO) {
-            Ok(metadatos) => {
-                if let Some(lideres) = lideres(&metadatos, topic) {
-                    if !probada {
-                        probar_anunciadas(broker, &lideres)?;
-                        probada = true;
-                    }
-                    if listo(&metadatos, topic) {
-                        problemas.olvidar();
-                        return Ok(());
-                    }
-                }
-                if inicio.elapsed() >= PLAZO_TOPIC {
-                    return Err(sin_topic(broker, topic));
-                }
-                thread::sleep(PASO);
+        let Ok(metadatos) = cliente.fetch_metadata(Some(topic), PASO) else {
+            atender();
+            sin_metadatos(problemas.tomar(broker), broker, inicio, &mut definitivos)?;
+            continue;
+        };
+        if let Some(lideres) = lideres(&metadatos, topic) {
+            if !probada {
+                probar_anunciadas(broker, &lideres)?;
+                probada = true;
             }
-            Err(_) => {
-                atender();
-                let problema = problemas.tomar(broker);
-                definitivos += u32::from(matches!(problema, Some(ErrorBroker::Definitivo(_))));
-                // Un broker que se está parando también corta, pero no dos veces seguidas.
-                match problema {
-                    Some(ErrorBroker::Definitivo(frase)) if definitivos == 2 => {
-                        return Err(ErrorBroker::Definitivo(frase));
-                    }
-                    _ if inicio.elapsed() >= PLAZO_SALUDO => {
-                        return Err(problema.unwrap_or_else(|| no_contesta(broker)));
-                    }
-                    _ => {}
-                }
+            if listo(&metadatos, topic) {
+                problemas.olvidar();
+                return Ok(());
             }
         }
+        if inicio.elapsed() >= PLAZO_TOPIC {
+            return Err(sin_topic(broker, topic));
+        }
+        thread::sleep(PASO);
+    }
+}
+
+/// No ha llegado nada: si se puede esperar más o si ya se sabe qué pasa. Un broker que se está parando
+/// también corta la conexión, pero no dos veces seguidas: `definitivos` las cuenta.
+fn sin_metadatos(
+    problema: Option<ErrorBroker>,
+    broker: &str,
+    inicio: Instant,
+    definitivos: &mut u32,
+) -> Result<(), ErrorBroker> {
+    *definitivos += u32::from(matches!(problema, Some(ErrorBroker::Definitivo(_))));
+    match problema {
+        Some(definitivo @ ErrorBroker::Definitivo(_)) if *definitivos == 2 => Err(definitivo),
+        _ if inicio.elapsed() >= PLAZO_SALUDO => Err(problema.unwrap_or_else(|| no_contesta(broker))),
+        _ => Ok(()),
     }
 }
 

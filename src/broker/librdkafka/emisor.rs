@@ -7,10 +7,11 @@ use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
-use super::conexion::{configuracion, esperar_topic, quien_responde};
+use super::conexion::{configuracion, esperar_topic};
 use super::errores::{Problemas, pasajero, sin_cliente, sin_respuesta, traducir};
+use crate::broker::direcciones::primero_que_responde;
 use crate::broker::{Emisor, ErrorBroker, PorEnviar};
-use crate::config::tuberia::Propiedades;
+use crate::config::kafka::Propiedades;
 use crate::herramientas::candado::candado;
 
 /// Lo que se espera una confirmación cuando librdkafka cuenta que algo va mal.
@@ -44,105 +45,110 @@ pub struct EmisorLibrdkafka {
     brokers: Vec<String>,
     propiedades: Propiedades,
     topic: String,
-    sesion: Option<Sesion>,
+    envio: Option<Envio>,
 }
 
-struct Sesion {
-    productor: BaseProducer<Contexto>,
+struct Envio {
+    productor: BaseProducer<Entregas>,
     broker: String,
     /// Los mensajes que quedaron a medias, y cuántos se han puesto en la cola de librdkafka.
     a_medias: Vec<PorEnviar>,
     encolados: usize,
 }
 
-/// Lo que librdkafka va contando.
+/// Lo que librdkafka va contando de los mensajes encolados.
 #[derive(Default)]
-struct Contexto {
+struct Entregas {
     problemas: Problemas,
-    entregas: Mutex<Entregas>,
+    cuenta: Mutex<Cuenta>,
 }
 
 #[derive(Default)]
-struct Entregas {
+struct Cuenta {
     confirmadas: usize,
     fallo: Option<KafkaError>,
 }
 
-impl Contexto {
-    fn entregas(&self) -> MutexGuard<'_, Entregas> {
-        candado(&self.entregas)
+impl Entregas {
+    fn cuenta(&self) -> MutexGuard<'_, Cuenta> {
+        candado(&self.cuenta)
     }
 }
 
-impl ClientContext for Contexto {
+impl ClientContext for Entregas {
     fn error(&self, error: KafkaError, palabras: &str) {
         self.problemas.anotar(&error, palabras);
     }
 }
 
-impl ProducerContext for Contexto {
+impl ProducerContext for Entregas {
     type DeliveryOpaque = ();
 
     fn delivery(&self, entrega: &DeliveryResult<'_>, (): ()) {
-        let mut entregas = self.entregas();
+        let mut cuenta = self.cuenta();
         match entrega {
-            Ok(_) => entregas.confirmadas += 1,
-            Err((error, _)) => entregas.fallo = Some(error.clone()),
+            Ok(_) => cuenta.confirmadas += 1,
+            Err((error, _)) => cuenta.fallo = Some(error.clone()),
         }
     }
 }
 
 impl EmisorLibrdkafka {
     /// Un emisor para `topic`; `brokers` son direcciones `equipo:puerto`.
-    pub fn new(brokers: Vec<String>, propiedades: Propiedades, topic: &str) -> Self {
-        EmisorLibrdkafka { brokers, propiedades, topic: topic.to_owned(), sesion: None }
+    pub fn new(brokers: &[String], propiedades: &Propiedades, topic: &str) -> Self {
+        EmisorLibrdkafka {
+            brokers: brokers.to_vec(),
+            propiedades: propiedades.clone(),
+            topic: topic.to_owned(),
+            envio: None,
+        }
     }
 
-    fn abrir(&self) -> Result<Sesion, ErrorBroker> {
-        let broker = quien_responde(&self.brokers)?;
+    fn abrir(&self) -> Result<Envio, ErrorBroker> {
+        let (broker, _) = primero_que_responde(&self.brokers)?;
         let config = configuracion(&self.brokers, INICIALES, &self.propiedades, FIJAS);
-        let productor: BaseProducer<Contexto> =
-            config.create_with_context(Contexto::default()).map_err(|e| sin_cliente(&e))?;
+        let productor: BaseProducer<Entregas> =
+            config.create_with_context(Entregas::default()).map_err(|e| sin_cliente(&e))?;
         let problemas = &productor.context().problemas;
         esperar_topic(productor.client(), &broker, &self.topic, problemas, || {
             productor.poll(Duration::from_millis(20));
         })?;
-        Ok(Sesion { productor, broker, a_medias: Vec::new(), encolados: 0 })
+        Ok(Envio { productor, broker, a_medias: Vec::new(), encolados: 0 })
     }
 }
 
 impl Emisor for EmisorLibrdkafka {
     fn enviar(&mut self, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker> {
-        // Si ya no son los que quedaron a medias, aquellos se retiran con su sesión.
-        let misma = self.sesion.take().filter(|s| s.a_medias.is_empty() || s.a_medias == mensajes);
-        let mut sesion = match misma {
-            Some(sesion) => sesion,
+        // Si ya no son los que quedaron a medias, aquellos se retiran con su productor.
+        let mismo = self.envio.take().filter(|e| e.a_medias.is_empty() || e.a_medias == mensajes);
+        let mut envio = match mismo {
+            Some(envio) => envio,
             None if mensajes.is_empty() => return Ok(()),
             None => self.abrir()?,
         };
-        match sesion.enviar(&self.topic, mensajes)? {
+        match envio.enviar(&self.topic, mensajes)? {
             None => {
-                self.sesion = Some(sesion);
+                self.envio = Some(envio);
                 Ok(())
             }
             Some(espera) => {
-                sesion.a_medias = mensajes.to_vec();
-                self.sesion = Some(sesion);
+                envio.a_medias = mensajes.to_vec();
+                self.envio = Some(envio);
                 Err(espera)
             }
         }
     }
 }
 
-impl Sesion {
+impl Envio {
     /// Manda los mensajes y espera a que se confirmen todos. Con un error dentro de `Ok`, siguen en
-    /// camino; con los demás, la sesión ya no sirve.
+    /// camino; con los demás, este productor ya no sirve.
     fn enviar(&mut self, topic: &str, mensajes: &[PorEnviar]) -> Result<Option<ErrorBroker>, ErrorBroker> {
         let (mut antes, mut quieto) = (0, Instant::now());
         loop {
             self.encolar(topic, mensajes)?;
             self.productor.poll(PASO);
-            let Entregas { confirmadas, fallo } = &mut *self.productor.context().entregas();
+            let Cuenta { confirmadas, fallo } = &mut *self.productor.context().cuenta();
             if let Some(error) = fallo.take() {
                 return Err(sin_respuesta(&error, &self.broker));
             }

@@ -149,3 +149,23 @@ pub fn pasajero(error: ErrorBroker) -> ErrorBroker {
         ErrorBroker::Pasajero(frase) | ErrorBroker::Definitivo(frase) => ErrorBroker::Pasajero(frase),
     }
 }
+
+/// Por qué ha fallado una pregunta: si librdkafka ha contado algo, es la causa.
+pub fn causa(error: &KafkaError, problemas: &Problemas, broker: &str) -> ErrorBroker {
+    problemas.tomar(broker).map_or_else(|| sin_respuesta(error, broker), pasajero)
+}
+
+/// Un error de lectura, si impide seguir. De los demás se ocupa librdkafka.
+pub fn grave(error: &KafkaError, problemas: &Problemas, broker: &str) -> Option<ErrorBroker> {
+    use RDKafkaErrorCode as C;
+    match error {
+        KafkaError::MessageConsumption(C::BrokerTransportFailure | C::Resolve | C::OperationTimedOut) => None,
+        KafkaError::MessageConsumption(C::AllBrokersDown | C::Authentication | C::SSL) => {
+            Some(pasajero(problemas.tomar(broker)?))
+        }
+        KafkaError::PartitionEOF(_) => None, // con enable.partition.eof
+        // De lo que no se recupera en un consumidor, la única causa es esta.
+        KafkaError::MessageConsumptionFatal(_) => Some(traducir(C::FencedInstanceId, "", broker)),
+        otro => Some(sin_respuesta(otro, broker)),
+    }
+}

@@ -8,6 +8,7 @@ mod conexion;
 mod emisor;
 mod errores;
 mod receptor;
+mod reparto;
 
 pub use emisor::EmisorLibrdkafka;
 pub use receptor::ReceptorLibrdkafka;
