@@ -123,7 +123,7 @@ fn si_ni_como_texto_se_dice_cual_es_y_los_demas_se_guardan() {
     let frase = definitivo(falso.almacen().insertar(CRUDOS, &tres()).unwrap_err());
     assert!(frase.contains("t#0#2") && frase.contains("corta la conexión"), "{frase}");
     let contestados: Vec<_> =
-        falso.insertados().into_iter().filter(|i| !ids(&[i.clone()]).contains("t#0#2")).collect();
+        falso.insertados().into_iter().filter(|i| !ids(std::slice::from_ref(i)).contains("t#0#2")).collect();
     assert_eq!(ids(&contestados), ["t#0#0".to_owned(), "t#0#1".to_owned()].into());
 }
 

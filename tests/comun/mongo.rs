@@ -150,8 +150,11 @@ fn leer(conexion: &mut impl Read) -> Option<(i32, Document)> {
     let mut cabecera = [0; 20];
     conexion.read_exact(&mut cabecera).ok()?;
     let entero = |b: &[u8]| i32::from_le_bytes(b[..4].try_into().unwrap());
-    // Lo que no es su protocolo se corta, como hace MongoDB.
+    // Un saludo de TLS, y lo que no es su protocolo, se corta, como hace MongoDB.
     let largo = usize::try_from(entero(&cabecera)).ok().filter(|largo| (20..=48_000_000).contains(largo))?;
+    if cabecera.starts_with(&[0x16, 3]) {
+        return None;
+    }
     let mut cuerpo = vec![0; largo - 20];
     conexion.read_exact(&mut cuerpo).ok()?;
     let (mut orden, mut aparte, mut resto) = (Document::new(), None, &cuerpo[..]);

@@ -74,6 +74,7 @@ pub(super) fn causa(texto: &str, uri: &Uri) -> Option<Causa> {
 
 fn no_responde(texto: &str, uri: &Uri) -> Option<Causa> {
     let hay = |pistas: &[&str]| pistas.iter().any(|pista| texto.contains(pista));
+    let (con_tls, nada_mas_empezar) = (uri.cadena.tls.is_some(), hay(&["Topology:"]) && hay(&CORTES));
     // Códigos de Windows incluidos: allí el texto sale en el idioma del sistema.
     let frase = if hay(&["Connection refused", "os error 10061"]) {
         NADIE_ESCUCHA
@@ -83,7 +84,7 @@ fn no_responde(texto: &str, uri: &Uri) -> Option<Causa> {
         "ahí no se habla TLS: quita de MONGODB_URI tls=true, o corrige el puerto"
     } else if hay(&["CertificateRequired"]) {
         "pide un certificado de cliente: añade a MONGODB_URI tlsCertificateKeyFile=ruta/cliente.pem"
-    } else if hay(&["tls handshake"]) && !uri.es_srv {
+    } else if !uri.es_srv && con_tls && (hay(&["tls handshake"]) || nada_mas_empezar) {
         "ha cortado la conexión cifrada: puede que no hable TLS, y sobre tls=true en MONGODB_URI"
     } else if hay(&["fatal alert", "tls handshake"]) {
         "ha cortado la conexión cifrada (TLS)"
@@ -93,7 +94,7 @@ fn no_responde(texto: &str, uri: &Uri) -> Option<Causa> {
         return Some(Causa::NoEsMongo);
     } else if hay(&["timed out", "deadline", "TimedOut", "os error 10060"]) {
         MUDO
-    } else if hay(&["Topology:"]) && hay(&CORTES) && uri.cadena.tls.is_none() {
+    } else if !con_tls && nada_mas_empezar {
         "corta la conexión nada más empezar: puede que pida TLS, y falte tls=true en MONGODB_URI"
     } else if hay(&CORTES) {
         CORTADA

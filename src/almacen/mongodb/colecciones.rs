@@ -6,7 +6,7 @@ use ::mongodb::error::Error;
 use ::mongodb::results::CollectionType;
 use ::mongodb::sync::Database;
 
-use super::conexion::la_coleccion;
+use super::cliente::la_coleccion;
 use crate::nombres::{CRUDOS, DESCARTADOS, KPIS};
 
 /// Si alguna de las colecciones es de una clase en la que no se puede guardar sin repetir, qué hacer.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use ::mongodb::bson::{Bson, Document, doc};
 
-use super::conexion::{Conexion, la_coleccion};
+use super::cliente::la_coleccion;
+use super::conexion::Conexion;
 use super::escritura::{Fallo, LIMITE_LLAMADA};
 use crate::almacen::ErrorAlmacen;
 

@@ -6,27 +6,19 @@
 //! Los hilos colgados tienen tope: con [`MAX_COLGADOS`] se espera a que acabe uno antes de arrancar otro.
 
 use std::convert::Infallible;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ::mongodb::error::Error;
-use ::mongodb::options::{
-    Acknowledgment, ClientOptions, CollectionOptions, ConnectionString, ReadPreference, SelectionCriteria,
-    Tls, WriteConcern,
-};
-use ::mongodb::sync::{Client, Collection, Database};
+use ::mongodb::sync::{Client, Database};
 
+use super::cliente::conectar;
 use super::uri::Uri;
 use crate::almacen::ErrorAlmacen;
 use crate::avisos::{Avisos, Nivel};
 use crate::fallo::Frase;
-use crate::herramientas::autoridades;
 
-/// Lo que se espera a un servidor que no está: 30 s de silencio, si no se dice nada.
-const LIMITE_SERVIDOR: Duration = Duration::from_secs(3);
-/// Lo que puede tardar en confirmar la mayoría de las réplicas.
-const LIMITE_MAYORIA: Duration = Duration::from_secs(10);
 /// Lo que se espera al DNS: son dos consultas, y en algunas redes cada una tarda varios segundos.
 const LIMITE_DNS: Duration = Duration::from_secs(30);
 /// Lo que tarda el DNS antes de decir que se le está esperando.
@@ -131,9 +123,11 @@ impl Conexion {
         let hilo = thread::Builder::new().name("mongodb".to_owned()).spawn(move || {
             let _vivo = vivo;
             // Si ya no escucha nadie, se ha agotado el tiempo: el resultado no le importa a nadie.
-            let hecho = cliente
-                .map_or_else(|| conectar(cadena, &contar), Ok)
-                .and_then(|cliente| tarea(&cliente.database(&base)));
+            let encontrado = || _ = contar.send(Paso::Encontrado);
+            let hecho = cliente.map_or_else(|| conectar(cadena, encontrado), Ok).and_then(|cliente| {
+                let _ = contar.send(Paso::Conectado(cliente.clone()));
+                tarea(&cliente.database(&base))
+            });
             let _ = contar.send(Paso::Hecho(hecho));
         });
         if let Err(error) = hilo {
@@ -197,31 +191,31 @@ impl Conexion {
     }
 }
 
-fn conectar<T>(cadena: ConnectionString, contar: &Sender<Paso<T>>) -> Result<Client, Error> {
-    let mut opciones = ClientOptions::parse(cadena).run()?;
-    let _ = contar.send(Paso::Encontrado);
-    opciones.server_selection_timeout = Some(LIMITE_SERVIDOR);
-    opciones.connect_timeout = Some(LIMITE_SERVIDOR);
-    opciones.app_name.get_or_insert_with(|| env!("CARGO_PKG_NAME").to_owned());
-    if let Some(Tls::Enabled(tls)) = &mut opciones.tls
-        && tls.ca_file_path.is_none()
-    {
-        // La crate trae las autoridades públicas; las del sistema son esas y las que haya puesto el centro.
-        tls.ca_file_path = autoridades::del_sistema();
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn los_hilos_colgados_tienen_tope_y_al_acabar_uno_se_sigue() {
+        let mut conexion = Conexion::new("mongodb://localhost:1", "iabd06", None).unwrap();
+        let (soltar, espera) = std::sync::mpsc::channel::<()>();
+        let espera = Arc::new(std::sync::Mutex::new(espera));
+        let empezadas = Arc::new(AtomicUsize::new(0));
+        let colgarse = |conexion: &mut Conexion| {
+            let (espera, empezadas) = (Arc::clone(&espera), Arc::clone(&empezadas));
+            conexion.pedir(Duration::from_millis(50), move |_| {
+                empezadas.fetch_add(1, Ordering::SeqCst);
+                let _ = espera.lock().unwrap().recv();
+                Ok(())
+            })
+        };
+        for _ in 0..MAX_COLGADOS + 3 {
+            assert!(matches!(colgarse(&mut conexion), Err(Caida::Mudo)));
+        }
+        assert_eq!(empezadas.load(Ordering::SeqCst), MAX_COLGADOS, "las demás no arrancan otro hilo");
+        drop(soltar); // el servidor vuelve a contestar, a todos
+        assert!(conexion.pedir(Duration::from_secs(60), |_| Ok(())).is_ok());
     }
-    let cliente = Client::with_options(opciones)?;
-    let _ = contar.send(Paso::Conectado(cliente.clone()));
-    Ok(cliente)
-}
-
-/// Siempre el primario y siempre la mayoría, diga lo que diga la URI: una réplica atrasada no sabe qué
-/// documentos están ya.
-pub(super) fn la_coleccion<T: Send + Sync>(base: &Database, nombre: &str) -> Collection<T> {
-    let primario = SelectionCriteria::ReadPreference(ReadPreference::Primary);
-    let opciones = CollectionOptions::builder().selection_criteria(primario).write_concern(mayoria()).build();
-    base.collection_with_options(nombre, opciones)
-}
-
-pub(super) fn mayoria() -> WriteConcern {
-    WriteConcern::builder().w(Acknowledgment::Majority).w_timeout(LIMITE_MAYORIA).build()
 }

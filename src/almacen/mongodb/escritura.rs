@@ -9,9 +9,10 @@ use ::mongodb::bson::raw::RawDocumentBuf;
 use ::mongodb::error::ErrorKind;
 
 use super::bson::{codificar, con_texto_json};
+use super::cliente::{la_coleccion, mayoria};
 use super::codigos::{REPETIDO, es_del_documento};
 use super::comparacion::comparar;
-use super::conexion::{Caida, Conexion, la_coleccion, mayoria};
+use super::conexion::{Caida, Conexion};
 use crate::almacen::{Documento, ErrorAlmacen};
 
 /// Lo que puede tardar una llamada: la crate no tiene otro límite si el servidor se cuelga a medias.

@@ -5,6 +5,7 @@
 
 mod bson;
 mod causas;
+mod cliente;
 mod codigos;
 mod colecciones;
 mod comparacion;

@@ -4,6 +4,7 @@
 use ::mongodb::options::ConnectionString;
 
 use crate::fallo::Frase;
+use crate::herramientas::texto::enumerar;
 
 /// Las que se cumplen sin decírselo a la crate, que algunas no las entiende.
 const SOBRAN: [&str; 18] = [
@@ -87,6 +88,13 @@ pub(super) fn traducir(texto: &str, srv: bool) -> Result<String, Frase> {
     Ok(juntas.join("&"))
 }
 
+/// Solo los nombres, para decirlos.
+pub(super) fn nombres(opciones: &str) -> String {
+    let nombres: Vec<_> =
+        opciones.split('&').filter_map(|o| o.split('=').next()).map(str::to_owned).collect();
+    enumerar(&nombres)
+}
+
 fn como_lo_escribe_la_crate(valor: &str) -> String {
     match valor.to_ascii_lowercase().as_str() {
         logico @ ("true" | "false") => logico.to_owned(),
@@ -101,23 +109,80 @@ fn comprobar(nombre: &str, clave: &str, valor: &str, srv: bool) -> Result<(), Fr
     if clave == "authmechanism" {
         return Ok(()); // depende del usuario y la contraseña: se mira con todo junto
     }
-    let (esquema, otra) = (
-        if srv { "mongodb+srv://a.b.c" } else { "mongodb://a" },
-        CON_OTRA.iter().find(|(una, _)| *una == clave).map_or("", |(_, otra)| otra),
-    );
-    let vale = |valor: &str| {
-        ConnectionString::parse(format!("{esquema}/?{otra}&{clave}={valor}").replace("?&", "?"))
+    let con_otra = CON_OTRA.iter().find(|(una, _)| *una == clave).map_or("", |(_, otra)| otra);
+    let vale = |esquema: &str, valor: &str| {
+        let uri = format!("{esquema}/?{con_otra}&{clave}={valor}").replace("?&", "?");
+        ConnectionString::parse(uri).is_ok()
     };
-    if vale(valor).is_ok() {
+    let esquemas = ["mongodb://a", "mongodb+srv://a.b.c"];
+    if vale(esquemas[usize::from(srv)], valor) {
         return Ok(());
     }
-    let conocida = ["true", "1", "primary", "a:b", "auto"].iter().any(|valor| vale(valor).is_ok());
-    Err(Frase(match conocida {
-        true => format!("el valor de la opción {nombre} de MONGODB_URI no vale"),
-        // Lo que parece una opción puede ser un trozo de la contraseña.
-        false if nombre.len() > 40 || valor.contains('@') => {
-            "MONGODB_URI lleva detrás de ? algo que no es una opción".to_owned()
-        }
-        false => format!("la opción {nombre} de MONGODB_URI no existe: revisa cómo se escribe, o quítala"),
+    let existe = |valor| esquemas.iter().any(|esquema| vale(esquema, valor));
+    Err(Frase(if ["true", "1", "primary", "a:b", "auto"].into_iter().any(existe) {
+        format!("la opción {nombre} de MONGODB_URI no vale con ese valor, o con ese principio de la URI")
+    } else if valor.contains('@') {
+        // Puede ser un trozo de la contraseña.
+        "MONGODB_URI lleva detrás de ? algo que no es una opción".to_owned()
+    } else {
+        format!("la opción {nombre} de MONGODB_URI no existe: revisa cómo se escribe, o quítala")
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::almacen::mongodb::uri::Uri;
+
+    const CON_CLAVE: &str = "mongodb://ana:SECRETA9@localhost:27017/iabd06";
+
+    #[test]
+    fn lo_que_pymongo_entiende_se_cumple() {
+        for opciones in [
+            "compressors=zlib",
+            "compressors=zstd,snappy&zlibCompressionLevel=6",
+            "uuidRepresentation=standard",
+            "w=majority&w=1",
+            "w=0&journal=true&wtimeoutMS=5",
+            "ssl=true&tls=true",
+            "retryWrites=True&authSource=admin",
+            "socketTimeoutMS=5&timeoutMS=5&serverSelectionTimeoutMS=5",
+            "readPreference=secondaryPreferred&readPreferenceTags=dc:es&readPreferenceTags=&maxStalenessSeconds=120",
+            "maxStalenessSeconds=120&readPreference=nearest",
+            "tlsAllowInvalidHostnames=false&tlsDisableOCSPEndpointCheck=true",
+            "connect=false&tz_aware=true&unicode_decode_error_handler=ignore",
+            "replicaSet=rs0;maxPoolSize=5",
+            "appName=Cluster0&directConnection=true&",
+            "authMechanism=SCRAM-SHA-256",
+        ] {
+            assert_eq!(Uri::leer(&format!("{CON_CLAVE}?{opciones}"), "iabd06").err(), None, "{opciones}");
+        }
+        assert_eq!(
+            traducir("maxPoolSize=1&appName=a&maxPoolSize=2", false).unwrap(),
+            "appname=a&maxpoolsize=2"
+        );
+    }
+
+    #[test]
+    fn lo_que_no_se_puede_cumplir_se_nombra_y_la_clave_no_sale() {
+        for (opciones, nombre) in [
+            ("ssl_cert_reqs=CERT_NONE", "ssl_cert_reqs"),
+            ("ssl_ca_certs=/ca.pem", "tlsCAFile"),
+            ("retryWrites=quizá", "retryWrites"),
+            ("maxPoolSize=SECRETA9", "maxPoolSize"),
+            ("readPreference=cercano", "readPreference"),
+            ("tlsAllowInvalidHostnames=true", "tlsAllowInvalidHostnames"),
+            ("tlsCertificateKeyFilePassword=SECRETA9", "tlsCertificateKeyFilePassword"),
+            ("retriWrites=true", "retriWrites"),
+            ("srvMaxHosts=2", "srvMaxHosts"),
+            ("authMechanism=GSSAPI", "authmechanism"),
+            ("tlsInsecure=true&tlsAllowInvalidCertificates=true", "tlsinsecure"),
+            ("retryWrites", "nombre=valor"),
+        ] {
+            let Err(Frase(frase)) = Uri::leer(&format!("{CON_CLAVE}?{opciones}"), "iabd06") else {
+                panic!("{opciones}")
+            };
+            assert!(frase.contains(nombre) && !frase.contains("SECRETA9"), "{opciones}: {frase}");
+        }
+    }
 }

@@ -97,15 +97,19 @@ fn entender(uri: &str) -> Result<ConnectionString, Frase> {
     let srv = esquema == "mongodb+srv";
     comprobar_puertos(lugar, srv)?;
     let opciones = opciones::traducir(opciones, srv)?;
-    // La crate pide la barra cuando hay opciones.
     let barra = if lugar.contains('/') { "" } else { "/" };
-    let limpia = format!("{esquema}://{usuario}{lugar}{barra}?{opciones}");
-    let cadena = ConnectionString::parse(limpia.trim_end_matches('?'));
-    // Lo que dice la crate puede llevar la contraseña.
-    let cadena = cadena.map_err(|_| match opciones.contains("authmechanism=") {
-        true => Frase::from("la opción authMechanism de MONGODB_URI no se puede usar aquí, o no va con ese usuario y esa contraseña"),
-        false => NO_SE_ENTIENDE.into(),
-    })?;
+    let sin_opciones = format!("{esquema}://{usuario}{lugar}{barra}");
+    // Lo que dice la crate puede llevar la contraseña: no se repite.
+    let cadena = ConnectionString::parse(&sin_opciones).map_err(|_| Frase::from(NO_SE_ENTIENDE))?;
+    let cadena = match opciones.as_str() {
+        "" => cadena,
+        _ => ConnectionString::parse(format!("{sin_opciones}?{opciones}")).map_err(|_| {
+            Frase(format!(
+                "alguna opción de MONGODB_URI no va con las demás: {}",
+                opciones::nombres(&opciones)
+            ))
+        })?,
+    };
     comprobar_ficheros(&cadena)?;
     Ok(cadena)
 }
@@ -205,16 +209,31 @@ mod tests {
             ("mongodb+srv://ana:secreta@c.a.mongodb.net:27017", "no se entiende"),
             ("mongodb://h:puerto", "no se entiende"),
             ("mongodb://", "no se entiende"),
+            ("mongodb://ana:SECRETA9", "falta @"),
+            ("mongodb://ana:SECRETA9/iabd06?w=1", "falta @"),
+            ("mongodb://ana:SECRETA9?authSource=admin", "falta @"),
+            ("mongodb://ana:99999", "falta @"),
+            ("mongodb://ana:SECRETA9,otro:27017", "falta @"),
+            ("mongodb+srv://ana:SECRETA9", "falta @"),
+            ("mongodb://h1:27017,h2:SECRETA9/?replicaSet=rs0", "falta @"),
         ];
         for (uri, pista) in casos {
             let Err(Frase(frase)) = Uri::leer(uri, "iabd06") else { panic!("{uri}") };
             assert!(frase.contains(pista), "{uri}: {frase}");
-            assert!(!frase.contains("reta") && !frase.contains("34"), "{uri}: {frase}");
+            for trozo in ["reta", "RETA", "34", "99999"] {
+                assert!(!frase.contains(trozo), "{uri}: {frase}");
+            }
         }
+    }
+
+    #[test]
+    fn las_buenas_se_entienden_y_la_base_de_datos_se_comprueba() {
         for uri in [
             "mongodb://localhost:27017",
             " mongodb://ana:p%40ss@h/?appName=a@b&socketTimeoutMS=5\n",
             "mongodb://h/?appName=a@b",
+            "mongodb://[::1]:27017",
+            "mongodb://h1:27017,h2:27018,h3/?replicaSet=rs0",
             "mongodb+srv://ana:contraseña@c.a.mongodb.net/?retryWrites=true&w=majority&appName=Cluster0",
         ] {
             assert!(Uri::leer(uri, "iabd06").is_ok(), "{uri}");
