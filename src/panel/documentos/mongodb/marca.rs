@@ -25,13 +25,13 @@ pub struct Marca {
     vistos: HashMap<String, i64>, // los `_id` de alrededor, con su fecha
     suelo: i64,                   // lo anterior a esto no se mira: no se sabe si se ha visto
     margen: i64,
-    faltan: bool,
+    faltan: u64, // los que dice la cuenta que hay y no se han visto
 }
 
 impl Marca {
     /// Si hay que leer aunque la cuenta no haya cambiado.
     pub fn falta_alguno(&self) -> bool {
-        self.faltan
+        self.faltan > 0
     }
 
     /// Desde cuándo hay que leer. Nada la primera vez. Un documento del futuro no adelanta el reloj a los demás.
@@ -49,8 +49,8 @@ impl Marca {
         self.vistos.insert(texto_id, fecha).is_none()
     }
 
-    /// Cierra una lectura en la que se han visto `nuevos` documentos, el más antiguo de esta fecha, y la cuenta
-    /// dice que había `esperados`. `al_tope`: puede haber más detrás.
+    /// Cierra una lectura en la que se han visto `nuevos` documentos, el más antiguo de esta fecha, y en la que la
+    /// cuenta ha crecido en `esperados`. `al_tope`: puede haber más detrás.
     pub fn cerrar(
         &mut self,
         nuevos: u64,
@@ -63,15 +63,15 @@ impl Marca {
         if primera {
             self.margen = MARGEN;
             self.suelo = if al_tope { mas_antiguo.unwrap_or(i64::MIN) } else { i64::MIN };
-        } else if nuevos < esperados && !al_tope && self.margen < MAX_MARGEN {
+        } else if nuevos < self.faltan + esperados && !al_tope && self.margen < MAX_MARGEN {
             self.margen = (self.margen * CRECE).min(MAX_MARGEN);
-            self.faltan = true;
+            self.faltan = self.faltan + esperados - nuevos;
             return;
         } else if let (Some(antiguo), Some(fecha)) = (mas_antiguo, self.fecha) {
             // El retraso que ya se ha visto se espera también la próxima vez.
             self.margen = (2 * (fecha.min(ahora) - antiguo)).clamp(MARGEN, MAX_MARGEN);
         }
-        self.faltan = false;
+        self.faltan = 0;
         self.olvidar(ahora);
     }
 
@@ -118,19 +118,19 @@ mod tests {
         let atrasado = AHORA - 60_000;
         let mut lecturas = 0;
         while marca.desde(AHORA).unwrap() > atrasado {
-            marca.cerrar(0, None, 1, false, AHORA);
+            marca.cerrar(0, None, u64::from(lecturas == 0), false, AHORA);
             lecturas += 1;
             assert!(marca.falta_alguno() && lecturas < 5);
         }
         assert!(ver(&mut marca, 2, atrasado));
-        marca.cerrar(1, Some(atrasado), 1, false, AHORA);
+        marca.cerrar(1, Some(atrasado), 0, false, AHORA);
         assert!(!marca.falta_alguno() && marca.desde(AHORA).unwrap() < atrasado);
         ver(&mut marca, 3, AHORA + 10);
         marca.cerrar(1, Some(AHORA + 10), 1, false, AHORA + 10);
         assert_eq!(marca.desde(AHORA + 10), Some(AHORA + 10 - MARGEN));
         // Si no aparece nunca (una cuenta que el servidor lleva mal), se deja de buscar.
-        for _ in 0..6 {
-            marca.cerrar(0, None, 1, false, AHORA);
+        for vuelta in 0..6 {
+            marca.cerrar(0, None, u64::from(vuelta == 0), false, AHORA);
         }
         assert!(!marca.falta_alguno());
     }
