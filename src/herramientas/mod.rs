@@ -1,5 +1,6 @@
 //! Herramientas de uso general, que no saben de ninguna práctica: las usan varios cuartos.
 
+pub mod autoridades;
 pub mod candado;
 pub mod causa;
 pub mod direccion;
