@@ -4,4 +4,5 @@ pub mod candado;
 pub mod causa;
 pub mod lineas;
 pub mod reintentos;
+pub mod sitio;
 pub mod texto;
