@@ -13,7 +13,7 @@ use practicas_iabd06::config::panel::{self, Panel};
 use practicas_iabd06::config::productor::{self, Productor};
 use practicas_iabd06::config::{Programa, Valores};
 use practicas_iabd06::fallo::Fallo;
-use practicas_iabd06::influx::http::Acceso;
+use practicas_iabd06::influx::Acceso;
 use practicas_iabd06::influx::{Lugar, WriteOptions};
 use practicas_iabd06::nombres::{FICHERO_MOTOR, FICHERO_PUNTOS, TOPIC};
 

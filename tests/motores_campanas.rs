@@ -79,7 +79,7 @@ fn escritor() {
     };
     let avisos = Arc::new(|nivel, frase: &str| eprintln!("{nivel:?} {frase}"));
     let datos = PathBuf::from(texto("datos"));
-    let ajustes = Ajustes { host_id: "escritor", lugar: &servidor, datos: &datos, limites };
+    let ajustes = Ajustes { host_id: "escritor", lugar: &servidor, datos: &datos, limites, recuperar: None };
     let api = InfluxDBClient::new(ajustes, avisos).unwrap().write_api(opciones).unwrap();
     let progreso = encargo["progreso"]
         .as_str()

@@ -142,6 +142,8 @@ fn recibir(receptor: &mut impl Receptor, cuantos: usize) -> Recibido {
         todo.reiniciadas.extend(recibido.reiniciadas);
         todo.registros.extend(recibido.registros);
     }
+    todo.reiniciadas.sort_unstable();
+    todo.reiniciadas.dedup();
     todo
 }
 
@@ -176,6 +178,8 @@ fn una_particion_que_se_va_ya_no_se_puede_confirmar_y_quien_la_recibe_sigue_por_
         llegada.extend(recibido.reiniciadas);
         suyos = recibido.registros;
     }
+    llegada.dedup();
+    ida.dedup();
     let [ida] = ida[..] else { panic!("{ida:?}") };
     assert_eq!(llegada, [ida]);
     let confirmado = [10, 20][ida as usize];

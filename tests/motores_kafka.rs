@@ -252,6 +252,7 @@ fn hasta_que_llegue(receptor: &mut adaptador::Receptor) -> Recibido {
         todo.reiniciadas.extend(recibido.reiniciadas);
         todo.registros.extend(recibido.registros);
     }
+    todo.reiniciadas.dedup();
     todo
 }
 

@@ -3,8 +3,8 @@
 use super::{Opcion, Valores};
 use crate::fallo::Fallo;
 use crate::herramientas::texto::enumerar;
-use crate::influx::Lugar;
-use crate::influx::http::{Acceso, host_de};
+use crate::influx::acceso::host_de;
+use crate::influx::{Acceso, Lugar};
 
 const URL: Opcion = Opcion::new("url", "URL", "INFLUXDB_V2_URL", "InfluxDB 2 o 3: dirección del servidor");
 const TOKEN: Opcion = Opcion::new(

@@ -1,4 +1,4 @@
-//! Frases y textos: contar en singular y plural, enumerar, cortar y decir cuánto tiempo.
+//! Frases y textos: contar en singular y plural, enumerar, cortar, limpiar y decir cuánto tiempo.
 
 use std::time::Duration;
 
@@ -35,6 +35,17 @@ pub fn duracion(tiempo: Duration) -> String {
     }
 }
 
+/// Un texto de fuera en una línea y sin nada que mande en un terminal: ni códigos de control ni los de
+/// Unicode que cambian el sentido en que se lee.
+pub fn limpiar(texto: &str) -> String {
+    let manda = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let palabras = texto.split_whitespace().map(|palabra| palabra.replace(manda, ""));
+    palabras.filter(|palabra| !palabra.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +61,13 @@ mod tests {
         assert_eq!(recortar("año", 3), "año");
         assert_eq!(recortar("años", 3), "año…");
         assert_eq!(recortar("", 0), "");
+    }
+
+    #[test]
+    fn limpiar_deja_una_linea_sin_codigos() {
+        let sucio = "\u{1b}[2J\u{1b}]0;hola\u{7}  a\r\n\tb \u{9b}1A\u{202e}c\u{0} \u{7f} ñ";
+        assert_eq!(limpiar(sucio), "[2J]0;hola a b 1Ac ñ");
+        assert_eq!(limpiar("\u{7f}\n"), "");
     }
 
     #[test]

@@ -51,6 +51,14 @@ impl fmt::Debug for Acceso {
     }
 }
 
+/// El camino que lleva una URL y la URL sin él: `http://h:8086/api/v2` son `/api/v2` y `http://h:8086`.
+pub(super) fn camino_de(url: &str) -> Option<(&str, &str)> {
+    let (esquema, resto) = url.split_once("://")?;
+    let (servidor, _) = resto.split_once('/')?;
+    let camino = &resto[servidor.len()..];
+    (camino != "/").then_some((camino, &url[..esquema.len() + 3 + servidor.len()]))
+}
+
 /// Si un host es esta misma máquina.
 pub(super) fn es_local(host: &str) -> bool {
     let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();

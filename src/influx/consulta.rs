@@ -10,8 +10,11 @@ use ureq::http::header;
 
 use super::acceso::{Acceso, es_local, host_de};
 use super::contestacion::{Contestacion, explicar, traducir};
-use super::{frases, http};
+use super::frases::{Servidor, frase};
+use super::http;
+use super::rechazo::Rechazo;
 use crate::fallo::Frase;
+use crate::herramientas::causa::MUDO;
 
 /// Lo que puede tardar una consulta.
 const LIMITE: Duration = Duration::from_secs(8);
@@ -63,7 +66,7 @@ impl ClienteConsulta {
         let cuerpo = contestacion.body_mut().with_config().limit(MAX_CUERPO).read_to_string();
         match cuerpo {
             Ok(texto) if contestacion.status().is_success() => Ok(texto),
-            Ok(texto) => Err(traducir(&contestacion, &texto)),
+            Ok(texto) => Err(traducir(&contestacion, &texto, &self.acceso)),
             Err(error) => Err(explicar(&error)),
         }
     }
@@ -76,7 +79,12 @@ impl ClienteConsulta {
             Acceso::V2 { .. } => "InfluxDB",
             Acceso::V1 { .. } => "InfluxDB 1.x",
         };
+        let servidor = &format!("{nombre} ({url})");
+        let escribir = |contestacion: &Contestacion| {
+            frase(contestacion, Servidor { nombre: servidor, url, acceso: &self.acceso })
+        };
         match contestacion {
+            Contestacion::Mudo => format!("{nombre} no responde en {url} ({MUDO})"),
             Contestacion::SinConexion(causa) | Contestacion::Cortada(causa) => {
                 format!("{nombre} no responde en {url} ({causa})")
             }
@@ -91,15 +99,16 @@ impl ClienteConsulta {
             }
             // InfluxDB dice de varias formas que no encuentra algo; lo demás es de otro servidor.
             Contestacion::SinAcceso(codigo @ 404, palabras)
-            | Contestacion::Rechazado(codigo, palabras)
-            | Contestacion::Otro(codigo @ ..500, palabras) => {
+            | Contestacion::OtroCamino(codigo, palabras)
+            | Contestacion::Rechazado(Rechazo { codigo, palabras, .. })
+            | Contestacion::Otro(codigo @ ..500, palabras)
+            | Contestacion::Ajeno(codigo @ ..500, palabras) => {
                 if palabras.contains("bucket") || palabras.contains("organization") {
-                    let falta = Contestacion::SinAcceso(*codigo, palabras.clone());
-                    return frases::frase(&falta, &self.acceso, &format!("{nombre} ({url})")).1;
+                    return escribir(&Contestacion::SinAcceso(*codigo, palabras.clone()));
                 }
                 format!("{no_sabe} ({url} contesta {codigo}: {palabras})")
             }
-            otra => frases::frase(otra, &self.acceso, &format!("{nombre} ({url})")).1,
+            otra => escribir(otra),
         }
     }
 }

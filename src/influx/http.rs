@@ -8,12 +8,9 @@ use flate2::write::GzEncoder;
 use ureq::Agent;
 use ureq::http::header;
 
-use super::acceso::es_local;
-use super::contestacion::{explicar, traducir};
+use super::acceso::{Acceso, es_local, host_de};
+use super::contestacion::{Contestacion, explicar, traducir};
 use crate::fallo::Frase;
-
-pub use super::acceso::{Acceso, host_de};
-pub use super::contestacion::Contestacion;
 
 /// A partir de aquí, y fuera de esta máquina, comprimir cuesta menos que enviar.
 const MIN_GZIP: usize = 1024;
@@ -22,6 +19,7 @@ const MIN_GZIP: usize = 1024;
 pub struct ClienteHttp {
     agente: Agent,
     url: String,
+    escritura: String, // la dirección de escribir
     acceso: Acceso,
     comprimir: bool,
 }
@@ -40,10 +38,16 @@ impl ClienteHttp {
         };
         Ok(ClienteHttp {
             agente: agente(local, limite, concat!("agente_monitoreo/", env!("CARGO_PKG_VERSION"))),
-            url: format!("{base}{ruta}"),
+            url: base.to_owned(),
+            escritura: format!("{base}{ruta}"),
             acceso: acceso.clone(),
             comprimir: !local,
         })
+    }
+
+    /// La dirección del servidor.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Cómo se entra en este servidor.
@@ -53,7 +57,7 @@ impl ClienteHttp {
 
     /// Manda `cuerpo` (líneas de line protocol) y espera la contestación.
     pub fn escribir(&self, cuerpo: &[u8]) -> Contestacion {
-        let peticion = self.agente.post(&self.url);
+        let peticion = self.agente.post(&self.escritura);
         let peticion = match &self.acceso {
             Acceso::V2 { org, bucket, .. } => peticion.query("org", org).query("bucket", bucket),
             Acceso::V1 { database, .. } => peticion.query("db", database),
@@ -66,8 +70,12 @@ impl ClienteHttp {
         };
         match enviada {
             Ok(mut contestacion) => {
-                let texto = contestacion.body_mut().read_to_string().unwrap_or_default();
-                traducir(&contestacion, &texto)
+                // Una página en otra codificación también hay que verla; y si no se puede leer, algo traía.
+                let texto = contestacion
+                    .body_mut()
+                    .read_to_vec()
+                    .map_or("…".into(), |cuerpo| String::from_utf8_lossy(&cuerpo).into_owned());
+                traducir(&contestacion, &texto, &self.acceso)
             }
             Err(error) => explicar(&error),
         }
@@ -89,6 +97,7 @@ pub(super) fn agente(local: bool, limite: Duration, programa: &str) -> Agent {
         .http_status_as_error(false)
         .max_redirects(0)
         .timeout_global(Some(limite))
+        .timeout_connect(Some(limite / 2)) // así no conectar se distingue de no contestar
         .user_agent(programa);
     if local {
         // El proxy del centro no sabe llegar al InfluxDB de este portátil.

@@ -21,12 +21,18 @@ mod escape;
 pub mod fichero;
 pub mod frases;
 pub mod http;
+mod juicio;
+mod olvidados;
 pub mod opciones;
 pub mod punto;
+mod rechazados;
+pub mod rechazo;
 pub mod respaldo;
 mod segmento;
 mod temporizador;
+mod trozos;
 pub mod valor;
+mod voz;
 pub mod write_api;
 
 pub use acceso::Acceso;
