@@ -41,7 +41,7 @@ impl Caso {
     }
 }
 
-/// Lo para como Ctrl-C y devuelve lo que ha dicho.
+/// Lo para como Ctrl-C y devuelve lo que ha dicho. Acaba bien si no se ha perdido ningún punto.
 fn parar(agente: EnMarcha) -> String {
     agente.senal("-INT");
     let (codigo, errores) = agente.fin();
