@@ -2,6 +2,7 @@
 
 pub mod candado;
 pub mod causa;
+pub mod direccion;
 pub mod lineas;
 pub mod reintentos;
 pub mod texto;

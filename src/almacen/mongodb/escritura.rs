@@ -113,7 +113,7 @@ fn escribir(
     })
 }
 
-/// Los que ya estaban han de ser del mismo mensaje.
+/// Los que ya estaban han de ser del mismo mensaje o, los KPIs, de los mismos mensajes.
 fn comparar(
     conexion: &mut Conexion,
     coleccion: &str,
@@ -124,7 +124,9 @@ fn comparar(
         let id = &documento.id;
         match guardadas.get(id) {
             Some(guardada) => {
-                if documento.crc32.is_some_and(|crc| *guardada != Some(i64::from(crc))) {
+                if let (Some(guardada), Some(crc)) = (guardada, documento.crc32)
+                    && *guardada != i64::from(crc)
+                {
                     return Err(ErrorAlmacen::OtraHistoria(id.clone()));
                 }
             }
@@ -145,7 +147,7 @@ fn comparar(
     Ok(())
 }
 
-/// De los que están guardados, su `kafka.crc32`.
+/// De los que están guardados, su suma: la de un mensaje está en `kafka` y la de un KPI, fuera.
 fn sumas_guardadas(
     conexion: &mut Conexion,
     coleccion: &str,
@@ -156,7 +158,7 @@ fn sumas_guardadas(
     conexion.hacer(Instant::now() + LIMITE_LLAMADA, move |base| {
         let guardados = la_coleccion::<Document>(base, &coleccion)
             .find(doc! { "_id": { "$in": ids } })
-            .projection(doc! { "kafka.crc32": 1 })
+            .projection(doc! { "kafka.crc32": 1, "crc32": 1 })
             .run()?;
         guardados
             .map(|documento| documento.map(|d| (d.get_str("_id").unwrap_or_default().to_owned(), suma(&d))))
@@ -165,7 +167,7 @@ fn sumas_guardadas(
 }
 
 fn suma(documento: &Document) -> Option<i64> {
-    match documento.get_document("kafka").ok()?.get("crc32")? {
+    match documento.get_document("kafka").unwrap_or(documento).get("crc32")? {
         Bson::Int32(n) => Some(i64::from(*n)),
         Bson::Int64(n) => Some(*n),
         // mongosh y JavaScript escriben así los números; un u32 cabe exacto.
