@@ -29,6 +29,7 @@ pub struct DocumentosEmbebidos {
 struct Marca {
     rowid: i64,
     fila: Option<(String, Option<u32>)>, // su _id y su crc32
+    ajenos: u64,                         // las leídas que no tienen la forma de las nuestras
 }
 
 /// Las tablas, y cuántas filas se leen de cada una como mucho.
@@ -65,16 +66,25 @@ impl DocumentosEmbebidos {
             }
             let (textos, primero) = nuevos(&conexion, tabla, marca.rowid, max)?;
             let documentos = textos.iter().rev().filter_map(|t| serde_json::from_str::<Value>(t).ok());
-            match tabla {
+            let entendidos = match tabla {
                 CRUDOS => {
                     lectura.salteados = primero > marca.rowid + 1;
                     lectura.crudos = documentos.filter_map(|d| crudo(&d)).collect();
+                    lectura.crudos.len()
                 }
-                DESCARTADOS => lectura.descartados = documentos.filter_map(|d| descartado(&d)).collect(),
-                _ => lectura.ventanas = documentos.filter_map(|d| ventana(&d)).collect(),
-            }
-            *marca = Marca { rowid: total, fila: fila(&conexion, tabla, total)? };
+                DESCARTADOS => {
+                    lectura.descartados = documentos.filter_map(|d| descartado(&d)).collect();
+                    lectura.descartados.len()
+                }
+                _ => {
+                    lectura.ventanas = documentos.filter_map(|d| ventana(&d)).collect();
+                    lectura.ventanas.len()
+                }
+            };
+            let ajenos = marca.ajenos + (textos.len() - entendidos) as u64;
+            *marca = Marca { rowid: total, fila: fila(&conexion, tabla, total)?, ajenos };
         }
+        lectura.ajenos = marcas.each_ref().map(|marca| marca.ajenos);
         Ok((lectura, marcas))
     }
 

@@ -1,6 +1,7 @@
 //! Los documentos del consumidor, vistos desde el panel: la costura y lo que comparten sus motores.
 
 mod campos;
+mod colecciones;
 mod de_bson;
 #[cfg(feature = "embebido")]
 mod de_json;
@@ -8,6 +9,7 @@ mod de_json;
 pub mod embebido;
 pub mod mongodb;
 
+use super::instante::ADELANTO;
 use crate::fallo::Frase;
 
 /// Las métricas de un mensaje que se enseñan, en su orden.
@@ -99,6 +101,10 @@ pub struct Lectura {
     pub descartados: Vec<Descartado>,
     /// Cuántos hay en total de cada: crudos, ventanas y descartados.
     pub totales: [u64; 3],
+    /// De esos, los que no ha guardado este consumidor: no tienen su forma.
+    pub ajenos: [u64; 3],
+    /// Y los que no se han leído porque su fecha es del futuro.
+    pub futuros: [u64; 3],
 }
 
 /// De dónde se leen los documentos.
@@ -135,6 +141,5 @@ pub const MAX_LETRAS: usize = 200;
 
 /// La hora de un mensaje: la suya, salvo que falte o sea del futuro, que rompería los gráficos.
 pub fn hora(suya: Option<i64>, recibido: i64) -> i64 {
-    const MARGEN: i64 = 3_600_000;
-    suya.filter(|t| (0..recibido.saturating_add(MARGEN)).contains(t)).unwrap_or(recibido)
+    suya.filter(|t| (0..=recibido.saturating_add(ADELANTO)).contains(t)).unwrap_or(recibido)
 }
