@@ -79,6 +79,12 @@ pub fn causa(error: &rusqlite::Error) -> String {
         Some(ErrorCode::FileLockingProtocolFailed | ErrorCode::SystemIoFailure) => {
             "el disco está lleno, ha fallado o no admite bloqueos".to_owned()
         }
+        _ if ["no such column", "has no column", "no such table"]
+            .iter()
+            .any(|p| error.to_string().contains(p)) =>
+        {
+            "sus tablas son de otra versión de estos programas".to_owned()
+        }
         _ => error.to_string(),
     }
 }

@@ -23,9 +23,11 @@ pub mod consumo;
 #[cfg(feature = "embebido")]
 pub mod embebido;
 pub mod fallo;
+pub mod fecha;
 pub mod herramientas;
 pub mod influx;
 pub mod insistir;
+pub mod json;
 pub mod kpis;
 pub mod mensaje;
 pub mod motores;

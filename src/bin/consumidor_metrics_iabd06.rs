@@ -5,8 +5,9 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use practicas_iabd06::almacen::Documento;
 use practicas_iabd06::avisos::Nivel;
 use practicas_iabd06::broker::Receptor;
 use practicas_iabd06::broker::tope::ConTope;
@@ -18,7 +19,7 @@ use practicas_iabd06::motores;
 use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 use practicas_iabd06::pantalla::Pantalla;
 use practicas_iabd06::parada::Parada;
-use practicas_iabd06::tablero::Tablero;
+use practicas_iabd06::tablero::{Guardado, Tablero};
 
 /// Lo que se espera a que llegue algo antes de mirar si hay que parar.
 const ESPERA: Duration = Duration::from_millis(500);
@@ -41,37 +42,35 @@ fn consumidor() -> Result<(), Fallo> {
     let receptor = motores::receptor(&config.broker, &config.datos, &config.group_id, &avisos)?;
     let mut receptor = ConTope::new(receptor, config.mensajes);
     let mut base = motores::almacen(&config.base, &config.datos, &avisos)?;
+    let mut guardar = |coleccion: &str, documentos: &[Documento]| {
+        insistir(&parada, &avisos, || base.insertar(coleccion, documentos))
+    };
     let mut consumo = Consumo::new(TOPIC, config.ventana);
     let mut tablero = Tablero::new(&pantalla);
 
     // 2. Bucle: cada tanda de mensajes, como la entrega el broker.
     while !receptor.completo() && !parada.pedida() {
+        let pedida = Instant::now();
         let Some(recibido) = insistir(&parada, &avisos, || receptor.recibir(ESPERA))? else { break };
-        let tanda = consumo.procesar(&recibido, SystemTime::now());
+        let tanda = consumo.leer(&recibido, SystemTime::now());
 
-        // Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
-        let guardado = insistir(&parada, &avisos, || {
-            base.insertar(CRUDOS, &tanda.crudos)?;
-            base.insertar(DESCARTADOS, &tanda.descartados)?;
-            base.insertar(KPIS, &tanda.kpis)
-        })?;
-        if guardado.is_none() {
-            break; // se ha pedido parar con la base de datos caída
-        }
-        if !tanda.confirmar.is_empty()
-            && let Err(error) = receptor.confirmar(&tanda.confirmar)
+        // Descartados, crudos, KPIs y commit, en este orden: así nada se pierde ni se repite.
+        // Nada, si se ha pedido parar con la base de datos caída.
+        let Some(descartados) = guardar(DESCARTADOS, &tanda.descartados)? else { break };
+        let Some(crudos) = guardar(CRUDOS, &tanda.crudos)? else { break };
+        let cierre = consumo.contar(&tanda, pedida, Instant::now());
+        let Some(kpis) = guardar(KPIS, &cierre.kpis)? else { break };
+        if !cierre.confirmar.is_empty()
+            && let Err(error) = receptor.confirmar(&cierre.confirmar)
         {
             // Releer no repite nada.
             pantalla.avisar(Nivel::Aviso, &format!("{error}. Se relee lo que no se ha confirmado."));
         }
-        tablero.tanda(&tanda, &consumo, || receptor.atraso().ok());
+        let guardado = Guardado { crudos, descartados, kpis };
+        tablero.tanda(&tanda, &cierre, guardado, &consumo, || receptor.atraso().ok());
     }
 
     // 3. Cierre: la ventana abierta no se confirma, y la próxima vez se relee entera.
-    for (particion, mensajes) in consumo.abiertas() {
-        let abierta = format!("ventana abierta: {mensajes}/{}", config.ventana);
-        pantalla.avisar(Nivel::Info, &format!("Partición {particion}: {abierta}, se releerá."));
-    }
-    pantalla.avisar(Nivel::Info, &tablero.resumen());
+    tablero.resumen(&consumo);
     Ok(())
 }

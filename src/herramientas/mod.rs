@@ -3,6 +3,7 @@
 pub mod autoridades;
 pub mod candado;
 pub mod causa;
+pub mod direccion;
 pub mod lineas;
 pub mod reintentos;
 pub mod texto;

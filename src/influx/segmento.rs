@@ -44,6 +44,24 @@ impl Segmento {
         Ok(Some(Segmento { numero, ruta, desde, bytes, lineas, fichero: None }))
     }
 
+    /// Los de una carpeta, sin leerlos: solo su número y lo que ocupan.
+    pub(super) fn de_una_carpeta(carpeta: &Path) -> io::Result<Vec<Self>> {
+        let mut todos = Vec::new();
+        for entrada in fs::read_dir(carpeta)? {
+            let entrada = entrada?;
+            if let Some((numero, desde)) = leer_nombre(&entrada.path()) {
+                let (ruta, bytes) = (entrada.path(), entrada.metadata()?.len());
+                todos.push(Segmento { numero, ruta, desde, bytes, lineas: 0, fichero: None });
+            }
+        }
+        Ok(todos)
+    }
+
+    /// Lo pasa a otra carpeta, con otro número.
+    pub(super) fn mudar(&self, carpeta: &Path, numero: u64) -> io::Result<()> {
+        fs::rename(&self.ruta, carpeta.join(nombre(numero, self.desde)))
+    }
+
     /// Añade una línea al final.
     pub(super) fn anadir(&mut self, linea: &str) -> io::Result<()> {
         let Some(fichero) = &mut self.fichero else {

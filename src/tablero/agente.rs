@@ -3,24 +3,26 @@
 use std::time::Duration;
 
 use crate::avisos::Nivel;
+use crate::fallo::Frase;
 use crate::herramientas::texto::contar;
-use crate::influx::{Resumen, WriteOptions};
+use crate::influx::{Lugar, Resumen, WriteOptions};
 use crate::pantalla::{Pantalla, barra};
 use crate::sistema::Metricas;
 
 /// El cuadro del agente. Lleva la cuenta de las lecturas.
 pub struct TableroAgente {
     pantalla: Pantalla,
+    destino: String,
     lecturas: u64,
     por_lote: usize, // puntos que caben en el buffer entre dos envíos
 }
 
 impl TableroAgente {
-    /// Un cuadro sobre esta pantalla, para quien lee cada `intervalo` y escribe con estas `opciones`.
-    pub fn new(pantalla: &Pantalla, intervalo: Duration, opciones: &WriteOptions) -> Self {
+    /// Un cuadro sobre esta pantalla, para quien lee cada `intervalo` y escribe en `lugar` con estas `opciones`.
+    pub fn new(pantalla: &Pantalla, lugar: &Lugar, intervalo: Duration, opciones: &WriteOptions) -> Self {
         let por_tiempo = opciones.flush_interval.as_nanos() / intervalo.as_nanos().max(1);
         let por_lote = opciones.batch_size.min(usize::try_from(por_tiempo).unwrap_or(usize::MAX)).max(1);
-        TableroAgente { pantalla: pantalla.clone(), lecturas: 0, por_lote }
+        TableroAgente { pantalla: pantalla.clone(), destino: lugar.to_string(), lecturas: 0, por_lote }
     }
 
     /// Las que van.
@@ -46,28 +48,37 @@ impl TableroAgente {
         self.pantalla.progreso(&[viva], &suelta);
     }
 
-    /// El resumen del final, en una línea.
-    pub fn resumen(&self, resumen: &Resumen) {
+    /// El resumen del final.
+    ///
+    /// # Errors
+    /// Una frase, si se ha perdido algún punto.
+    pub fn resumen(&self, resumen: &Resumen) -> Result<(), Frase> {
         let Resumen { enviados, apartados, .. } = resumen;
         let perdidos = resumen.perdidos + resumen.solo_en_memoria as u64;
-        let pendientes = resumen.pendientes - resumen.solo_en_memoria;
+        let pendientes = (resumen.pendientes - resumen.solo_en_memoria) as u64;
         let mut frase = format!(
             "{}: {}, {}, {}, {}.",
             contar(self.lecturas, "lectura", "lecturas"),
             contar(*enviados, "punto escrito", "puntos escritos"),
-            contar(pendientes as u64, "pendiente", "pendientes"),
+            contar(pendientes, "pendiente", "pendientes"),
             contar(*apartados, "apartado", "apartados"),
             contar(perdidos, "perdido", "perdidos"),
         );
-        match &resumen.motivo {
-            Some(motivo) if pendientes > 0 => {
-                frase += &format!(" Lo pendiente se enviará la próxima vez. Motivo: {motivo}.");
-            }
-            Some(motivo) if resumen.solo_en_memoria > 0 => {
-                frase += &format!(" Lo que esperaba en memoria se pierde. Motivo: {motivo}.");
-            }
-            _ => {}
+        if pendientes > 0 {
+            frase +=
+                &format!(" Lo pendiente se enviará la próxima vez que se arranque hacia {}.", self.destino);
         }
-        self.pantalla.avisar(if perdidos > 0 { Nivel::Error } else { Nivel::Info }, &frase);
+        if resumen.solo_en_memoria > 0 {
+            frase += " Lo que esperaba en memoria se pierde.";
+        }
+        if let (Some(motivo), true) = (&resumen.motivo, pendientes > 0 || resumen.solo_en_memoria > 0) {
+            frase += &format!(" Motivo: {motivo}.");
+        }
+        self.pantalla.avisar(if perdidos > 0 { Nivel::Aviso } else { Nivel::Info }, &frase);
+        match perdidos {
+            0 => Ok(()),
+            1 => Err("se ha perdido un punto".into()),
+            _ => Err(Frase(format!("se han perdido {perdidos} puntos"))),
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::almacen::ErrorAlmacen;
 /// Documentos que se comparan de una vez con los guardados: un servidor lento no acabaría a tiempo con miles.
 const MAX_COMPARADOS: usize = 100;
 
-/// Los que ya estaban han de ser del mismo mensaje.
+/// Los que ya estaban han de ser del mismo mensaje o, los KPIs, de los mismos mensajes.
 pub(super) fn comparar(
     conexion: &mut Conexion,
     coleccion: &str,
@@ -31,7 +31,9 @@ fn comparar_trozo(
         let id = &fallo.documento.id;
         match guardadas.get(id) {
             Some(guardada) => {
-                if fallo.documento.crc32.is_some_and(|crc| *guardada != Some(i64::from(crc))) {
+                if let (Some(guardada), Some(crc)) = (guardada, fallo.documento.crc32)
+                    && *guardada != i64::from(crc)
+                {
                     return Err(ErrorAlmacen::OtraHistoria(id.clone()));
                 }
             }
@@ -52,7 +54,7 @@ fn comparar_trozo(
     Ok(())
 }
 
-/// De los que están guardados, su `kafka.crc32`.
+/// De los que están guardados, su suma: la de un mensaje está en `kafka` y la de un KPI, fuera.
 fn sumas_guardadas(
     conexion: &mut Conexion,
     coleccion: &str,
@@ -63,7 +65,7 @@ fn sumas_guardadas(
     conexion.hacer(LIMITE_LLAMADA, move |base| {
         let guardados = la_coleccion::<Document>(base, &coleccion)
             .find(doc! { "_id": { "$in": ids } })
-            .projection(doc! { "kafka.crc32": 1 })
+            .projection(doc! { "kafka.crc32": 1, "crc32": 1 })
             .run()?;
         guardados
             .map(|documento| documento.map(|d| (d.get_str("_id").unwrap_or_default().to_owned(), suma(&d))))
@@ -72,7 +74,7 @@ fn sumas_guardadas(
 }
 
 fn suma(documento: &Document) -> Option<i64> {
-    match documento.get_document("kafka").ok()?.get("crc32")? {
+    match documento.get_document("kafka").unwrap_or(documento).get("crc32")? {
         Bson::Int32(n) => Some(i64::from(*n)),
         Bson::Int64(n) => Some(*n),
         // mongosh y JavaScript escriben así los números; un u32 cabe exacto.
