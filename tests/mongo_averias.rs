@@ -10,13 +10,17 @@ use std::thread;
 
 #[path = "comun/mongo.rs"]
 mod comun;
+#[path = "comun/tls.rs"]
+mod tls;
 
-use comun::{Falso, almacen_de, corta, de_tls, documento, error, es_saludo, fallos, saludo};
+use comun::{Falso, almacen_de, corta, documento, error, es_saludo, fallos, saludo};
 use mongodb::bson::{Document, doc};
 use practicas_iabd06::almacen::mongodb::EN_JSON;
 use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen};
 use practicas_iabd06::nombres::{CRUDOS, KPIS};
+use rcgen::{CertificateParams, date_time_ymd};
 use serde_json::json;
+use tls::Autoridad;
 
 fn tres() -> Vec<Documento> {
     (0..3).map(documento).collect()
@@ -258,47 +262,54 @@ fn lo_que_no_es_un_mongodb_se_dice() {
 
 #[test]
 fn cada_certificado_que_no_vale_dice_por_que() {
-    for (certificado, opciones, pista) in [
-        ("bueno.pem", "", "tlsCAFile"),
-        ("caducado.pem", "&tlsCAFile=CA", "ha caducado"),
-        ("temprano.pem", "&tlsCAFile=CA", "todavía no vale"),
-        ("otro.pem", "&tlsCAFile=CA", "es de otro nombre"),
+    let carpeta = tempfile::tempdir().unwrap();
+    let (centro, otra) =
+        (Autoridad::nueva(carpeta.path(), "centro"), Autoridad::nueva(carpeta.path(), "otra"));
+    let caducado = |ficha: &mut CertificateParams| ficha.not_after = date_time_ymd(2021, 1, 1);
+    let temprano = |ficha: &mut CertificateParams| ficha.not_before = date_time_ymd(2120, 1, 1);
+    for (config, pista) in [
+        (otra.certificar("localhost", |_| ()), "tlsCAFile"),
+        (centro.certificar("localhost", caducado), "ha caducado"),
+        (centro.certificar("localhost", temprano), "todavía no vale"),
+        (centro.certificar("otro.example", |_| ()), "es de otro nombre"),
     ] {
-        let falso = Falso::cifrado(certificado);
-        let opciones = opciones.replace("=CA", &format!("={}", de_tls("ca.pem").display()));
-        let uri = format!("mongodb://ana:secreta@{}/?tls=true{opciones}", falso.direccion);
+        let direccion = Falso::cifrado(config).direccion.replace("127.0.0.1", "localhost");
+        let uri = format!("mongodb://ana:secreta@{direccion}/?tls=true&tlsCAFile={}", centro.pem.display());
         let frase = pasajero(almacen_de(&uri, "iabd06").unwrap().comprobar().unwrap_err());
-        assert!(frase.contains("no se puede confiar") && frase.contains(pista), "{certificado}: {frase}");
-        assert!(!frase.contains("Network Access") && !frase.contains("secreta"), "{certificado}: {frase}");
+        assert!(frase.contains("no se puede confiar") && frase.contains(pista), "{pista}: {frase}");
+        assert!(!frase.contains("Network Access") && !frase.contains("secreta"), "{frase}");
     }
 }
 
 #[test]
 fn con_la_autoridad_del_centro_se_entra_por_la_opcion_o_por_la_del_sistema() {
-    let falso = Falso::cifrado("bueno.pem");
-    let uri = format!("{}/?tls=true&tlsCAFile={}", falso.uri(), de_tls("ca.pem").display());
-    almacen_de(&uri, "iabd06").unwrap().comprobar().unwrap();
+    let carpeta = tempfile::tempdir().unwrap();
+    let (centro, otra) =
+        (Autoridad::nueva(carpeta.path(), "centro"), Autoridad::nueva(carpeta.path(), "otra"));
+    let falso = Falso::cifrado(centro.certificar("localhost", |_| ()));
+    let uri = format!("{}/?tls=true", falso.uri().replace("127.0.0.1", "localhost"));
+    let con_ca = format!("{uri}&tlsCAFile={}", centro.pem.display());
+    almacen_de(&con_ca, "iabd06").unwrap().comprobar().unwrap();
 
-    let datos = tempfile::tempdir().unwrap();
     let mensajes = Command::new(env!("CARGO_BIN_EXE_productor_metrics_iabd06"))
         .args(["--rondas", "1", "--silencioso"])
-        .current_dir(datos.path())
+        .current_dir(carpeta.path())
         .output()
         .unwrap();
     assert!(mensajes.status.success(), "{mensajes:?}");
-    let consumidor = |autoridades: &str| {
+    let consumidor = |sistema: &Autoridad| {
         Command::new(env!("CARGO_BIN_EXE_consumidor_metrics_iabd06"))
             .args(["--mensajes", "5"])
-            .current_dir(datos.path())
-            .env("MONGODB_URI", format!("{}/?tls=true", falso.uri()))
-            .env("SSL_CERT_FILE", de_tls(autoridades))
+            .current_dir(carpeta.path())
+            .env("MONGODB_URI", &uri)
+            .env("SSL_CERT_FILE", &sistema.pem)
             .output()
             .unwrap()
     };
-    let salida = consumidor("ca.pem");
-    assert!(salida.status.success(), "{}", String::from_utf8_lossy(&salida.stderr));
-    let salida = consumidor("otro.pem");
+    let salida = consumidor(&otra);
     assert!(String::from_utf8_lossy(&salida.stderr).contains("tlsCAFile"), "{salida:?}");
+    let salida = consumidor(&centro);
+    assert!(salida.status.success(), "{}", String::from_utf8_lossy(&salida.stderr));
 }
 
 #[test]

@@ -4,7 +4,6 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -12,8 +11,6 @@ use mongodb::bson::{Document, doc};
 use practicas_iabd06::almacen::mongodb::AlmacenMongo;
 use practicas_iabd06::almacen::{Dato, Documento, ErrorAlmacen};
 use practicas_iabd06::avisos::Avisos;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;
 
@@ -36,14 +33,9 @@ impl Falso {
         Falso::con(direccion, None, regla)
     }
 
-    /// Con TLS y este certificado de `tests/datos/tls`.
-    pub fn cifrado(certificado: &str) -> Self {
-        let clave = PrivateKeyDer::from_pem_file(de_tls("clave.pem")).unwrap();
-        let certificado = CertificateDer::from_pem_file(de_tls(certificado)).unwrap();
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(ring).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_no_client_auth().with_single_cert(vec![certificado], clave).unwrap();
-        Falso::con("127.0.0.1:0", Some(Arc::new(config)), |_, _| None)
+    /// Con TLS.
+    pub fn cifrado(tls: Arc<ServerConfig>) -> Self {
+        Falso::con("127.0.0.1:0", Some(tls), |_, _| None)
     }
 
     fn con(
@@ -95,10 +87,6 @@ impl Falso {
 /// En vez de contestar, corta la conexión.
 pub fn corta() -> Document {
     doc! { "cortar": 1 }
-}
-
-pub fn de_tls(fichero: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/datos/tls").join(fichero)
 }
 
 /// Lo que contesta al saludo un servidor que vale para todo.

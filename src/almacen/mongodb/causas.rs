@@ -16,6 +16,8 @@ pub(super) enum Causa {
     Certificado(String),
     /// Lo que hay ahí no habla como un MongoDB.
     NoEsMongo,
+    /// El DNS no dice dónde está: no contesta.
+    DnsMudo,
 }
 
 /// Qué le pasa al nombre de un clúster, que se busca en el DNS.
@@ -78,6 +80,8 @@ fn no_responde(texto: &str, uri: &Uri) -> Option<Causa> {
     // Códigos de Windows incluidos: allí el texto sale en el idioma del sistema.
     let frase = if hay(&["Connection refused", "os error 10061"]) {
         NADIE_ESCUCHA
+    } else if hay(&["Temporary failure in name resolution", "os error 11002"]) {
+        return Some(Causa::DnsMudo);
     } else if hay(&["lookup address", "os error 11001"]) {
         SIN_DNS
     } else if hay(&["InvalidContentType", "corrupt message"]) {

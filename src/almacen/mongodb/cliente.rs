@@ -1,11 +1,12 @@
 //! El cliente de la crate y las colecciones, con lo que pide esta casa por encima de lo que diga la URI.
 
-use std::time::Duration;
+use std::net::ToSocketAddrs;
+use std::time::{Duration, Instant};
 
 use ::mongodb::error::Error;
 use ::mongodb::options::{
     Acknowledgment, ClientOptions, CollectionOptions, ConnectionString, ReadPreference, SelectionCriteria,
-    Tls, WriteConcern,
+    ServerAddress, Tls, WriteConcern,
 };
 use ::mongodb::sync::{Client, Collection, Database};
 
@@ -16,16 +17,24 @@ const LIMITE_SERVIDOR: Duration = Duration::from_secs(3);
 /// Lo que puede tardar en confirmar la mayoría de las réplicas.
 const LIMITE_MAYORIA: Duration = Duration::from_secs(10);
 
-/// Busca el clúster en el DNS, si hace falta, y prepara el cliente, que conecta cuando se use. Llama a
-/// `encontrado` cuando ya sabe dónde está.
+/// Busca el servidor en el DNS y prepara el cliente, que conecta cuando se use. Llama a `encontrado` cuando ya
+/// sabe dónde está, con lo que ha tardado: la crate lo vuelve a preguntar, y tardará otro tanto.
 ///
 /// # Errors
 /// Los del DNS, y las opciones que no casan entre sí.
-pub(super) fn conectar(cadena: ConnectionString, encontrado: impl FnOnce()) -> Result<Client, Error> {
+pub(super) fn conectar(cadena: ConnectionString, encontrado: impl FnOnce(Duration)) -> Result<Client, Error> {
+    let inicio = Instant::now();
     let mut opciones = ClientOptions::parse(cadena).run()?;
-    encontrado();
-    opciones.server_selection_timeout = Some(LIMITE_SERVIDOR);
-    opciones.connect_timeout = Some(LIMITE_SERVIDOR);
+    if let [ServerAddress::Tcp { host, port }, resto @ ..] = &opciones.hosts[..] {
+        let hay = (host.as_str(), port.unwrap_or(27017)).to_socket_addrs();
+        if resto.is_empty() {
+            hay?;
+        }
+    }
+    let del_dns = inicio.elapsed();
+    encontrado(del_dns);
+    opciones.server_selection_timeout = Some(LIMITE_SERVIDOR + del_dns);
+    opciones.connect_timeout = Some(LIMITE_SERVIDOR + del_dns);
     opciones.app_name.get_or_insert_with(|| env!("CARGO_PKG_NAME").to_owned());
     if let Some(Tls::Enabled(tls)) = &mut opciones.tls
         && tls.ca_file_path.is_none()

@@ -12,7 +12,7 @@ use crate::almacen::ErrorAlmacen;
 /// Documentos que se comparan de una vez con los guardados: un servidor lento no acabaría a tiempo con miles.
 const MAX_COMPARADOS: usize = 100;
 
-/// Los que ya estaban han de ser del mismo mensaje.
+/// Los que ya estaban han de ser del mismo mensaje o, los KPIs, de los mismos mensajes.
 pub(super) fn comparar(
     conexion: &mut Conexion,
     coleccion: &str,

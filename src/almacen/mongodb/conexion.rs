@@ -47,7 +47,7 @@ pub(super) enum Caida {
 
 /// Lo que cuenta el hilo que habla con el servidor.
 enum Paso<T> {
-    Encontrado, // el DNS ya ha contestado
+    Encontrado(Duration), // lo que ha tardado en contestar el DNS
     Conectado(Client),
     Hecho(Result<T, Error>),
 }
@@ -123,7 +123,7 @@ impl Conexion {
         let hilo = thread::Builder::new().name("mongodb".to_owned()).spawn(move || {
             let _vivo = vivo;
             // Si ya no escucha nadie, se ha agotado el tiempo: el resultado no le importa a nadie.
-            let encontrado = || _ = contar.send(Paso::Encontrado);
+            let encontrado = |del_dns| _ = contar.send(Paso::Encontrado(del_dns));
             let hecho = cliente.map_or_else(|| conectar(cadena, encontrado), Ok).and_then(|cliente| {
                 let _ = contar.send(Paso::Conectado(cliente.clone()));
                 tarea(&cliente.database(&base))
@@ -144,16 +144,14 @@ impl Conexion {
     /// Lo que cuenta el hilo, hasta que acabe o se agote el tiempo. El del servidor no empieza a contar hasta
     /// que el DNS dice dónde está.
     fn escuchar<T>(&mut self, pasos: &Receiver<Paso<T>>, limite: Duration) -> Result<T, Caida> {
-        let mut buscando = self.cliente.is_none() && self.uri.es_srv;
+        let mut buscando = self.cliente.is_none();
         let mut hasta = Instant::now() + if buscando { DNS_LENTO } else { limite };
         let mut dicho = false;
         loop {
             match pasos.recv_timeout(hasta.saturating_duration_since(Instant::now())) {
-                Ok(Paso::Encontrado) => {
-                    if buscando {
-                        hasta = Instant::now() + limite;
-                    }
+                Ok(Paso::Encontrado(del_dns)) => {
                     buscando = false;
+                    hasta = Instant::now() + limite + del_dns;
                 }
                 Ok(Paso::Conectado(cliente)) => self.cliente = Some(cliente),
                 Ok(Paso::Hecho(hecho)) => return hecho.map_err(Caida::Error),
@@ -171,7 +169,7 @@ impl Conexion {
     fn avisar_del_dns(&self) {
         if let Some(avisos) = &self.avisos {
             let frase = format!(
-                "El DNS tarda en decir dónde está el clúster {}: se le espera hasta {} s.",
+                "El DNS tarda en decir dónde está {}: se le espera hasta {} s.",
                 self.uri.servidor,
                 LIMITE_DNS.as_secs()
             );

@@ -10,7 +10,7 @@ use super::conexion::Caida;
 use super::uri::Uri;
 use crate::almacen::ErrorAlmacen::{self, Definitivo, Pasajero};
 use crate::herramientas::causa::MUDO;
-use crate::herramientas::texto::recortar;
+use crate::herramientas::texto::{limpiar, recortar};
 
 /// Letras que se guardan de lo que dice el servidor.
 const MAX_PALABRAS: usize = 300;
@@ -100,14 +100,14 @@ impl Uri {
     /// Las palabras de la crate o del servidor, cortas, sin la contraseña y sin órdenes para el terminal.
     pub(super) fn palabras(&self, palabras: &(impl Display + ?Sized)) -> String {
         let tapadas = self.clave.tapar(palabras.to_string());
-        recortar(&tapadas.replace(char::is_control, " "), MAX_PALABRAS)
+        recortar(&limpiar(&tapadas), MAX_PALABRAS)
     }
 
     fn sin_dns(&self, causa: &CausaDns, palabras: &str) -> ErrorAlmacen {
         let servidor = &self.servidor;
         Pasajero(match causa {
             CausaDns::Mudo => format!(
-                "el DNS no contesta a tiempo al preguntarle por el clúster {servidor}: mira si hay Internet, o prueba con otra red, como la del móvil"
+                "el DNS no contesta a tiempo al preguntarle por {servidor}: mira si hay Internet, o prueba con otra red, como la del móvil"
             ),
             CausaDns::NoExiste => format!(
                 "el DNS dice que el clúster {servidor} no existe: revisa que el nombre de MONGODB_URI esté copiado entero (si es un servidor suelto, empieza por mongodb://, sin +srv)"
@@ -126,6 +126,7 @@ impl Uri {
                 Pasajero(format!("no se puede confiar en {}: su certificado {que}", self.servidor))
             }
             Some(Causa::NoEsMongo) => self.no_es_mongo(),
+            Some(Causa::DnsMudo) => self.sin_dns(&CausaDns::Mudo, ""),
             None => self.no_responde(&self.palabras(texto)),
         }
     }
@@ -195,7 +196,7 @@ mod tests {
         for pista in ["Network Access", "27017", "pausa", "móvil"] {
             assert!(frase.contains(pista), "{frase}");
         }
-        let palabras = uri.palabras("clave p@ss,\u{1b}[2J escrita p%40ss");
+        let palabras = uri.palabras("clave p@ss,\u{1b}[2J escrita\n p%40ss");
         assert_eq!(palabras, "clave ***, [2J escrita ***");
     }
 }
