@@ -66,6 +66,10 @@ fn sin_host(uri: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn mongo(uri: &str) -> BaseDeDatos {
+        BaseDeDatos::Mongo { uri: uri.to_owned(), base: "iabd06".to_owned() }
+    }
+
     #[test]
     fn ni_un_token_ni_una_contrasena_salen_en_ninguna_frase() {
         let (token, org, bucket) = ("TOKEN+9==".to_owned(), "o".to_owned(), "b".to_owned());
@@ -78,7 +82,6 @@ mod tests {
         let acceso = Acceso::V1 { database: "b".to_owned(), credenciales };
         let v1 =
             Lugar::Servidor { url: "http://ana:ENURL9@h/?u=ana&p=SECRETA9".to_owned(), acceso, ca: None };
-        let mongo = |uri: &str| BaseDeDatos::Mongo { uri: uri.to_owned(), base: "iabd06".to_owned() };
         for (puntos, base) in [
             (&v2, BaseDeDatos::Embebida),
             (&v1, BaseDeDatos::Embebida),
@@ -98,6 +101,10 @@ mod tests {
                 assert_eq!(suyos > 0, tapada != frase, "{tapada}");
             }
         }
+    }
+
+    #[test]
+    fn un_puerto_no_es_una_contrasena() {
         assert_eq!(
             Secretos::de(&Lugar::Fichero, &mongo("mongodb://ana:99887")).tapar("ana:99887"),
             "ana:***"

@@ -18,12 +18,7 @@ pub fn kpis(datos: &DeDocumentos, comun: &Comun, rango: Rango) -> Value {
     let falta = if vacio {
         Some((SIN_MENSAJES.to_owned(), Some(PRODUCTOR_Y_CONSUMIDOR)))
     } else if ventanas == 0 {
-        let frase = match abierta.map(|(mensajes, de)| de - mensajes) {
-            Some(1) => "Aún no hay ventanas: falta 1 mensaje.".to_owned(),
-            Some(n) => format!("Aún no hay ventanas: faltan {n} mensajes."),
-            None => "Aún no hay ventanas.".to_owned(),
-        };
-        Some((frase, Some(PRODUCTOR)))
+        Some((sin_ventanas(abierta.map(|(mensajes, de)| de - mensajes)), Some(PRODUCTOR)))
     } else if serie.is_none_or(|s| s.entre(comun.ahora - rango.duracion, comun.ahora).next().is_none()) {
         let ultima = datos.ventanas.ultimas.iter().map(|v| v.entre[1]).max();
         let ultima =
@@ -50,6 +45,14 @@ pub fn kpis(datos: &DeDocumentos, comun: &Comun, rango: Rango) -> Value {
         ("descartados".to_owned(), json!({"total": descartados, "ultimos": ultimos.collect::<Vec<_>>()})),
     ]);
     Value::Object(vista)
+}
+
+fn sin_ventanas(faltan: Option<i64>) -> String {
+    match faltan {
+        Some(1) => "Aún no hay ventanas: falta 1 mensaje.".to_owned(),
+        Some(n) => format!("Aún no hay ventanas: faltan {n} mensajes."),
+        None => "Aún no hay ventanas.".to_owned(),
+    }
 }
 
 fn una_ventana(ventana: &Ventana) -> Value {
