@@ -4,55 +4,27 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
 mod comun;
+#[path = "comun/tls.rs"]
+mod tls;
+
 use comun::{Accion, ServidorFalso, agente};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    date_time_ymd,
-};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tls::{Autoridad, config};
 
-/// Una autoridad, y su fichero PEM.
-struct Autoridad {
-    emisor: CertifiedIssuer<'static, KeyPair>,
-    pem: PathBuf,
-}
-
-impl Autoridad {
-    fn nueva(carpeta: &Path, nombre: &str) -> Self {
-        let mut ficha = CertificateParams::new([]).unwrap();
-        ficha.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        ficha.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        ficha.distinguished_name.push(DnType::CommonName, nombre);
-        let emisor = CertifiedIssuer::self_signed(ficha, KeyPair::generate().unwrap()).unwrap();
-        let pem = carpeta.join(format!("{nombre}.pem"));
-        fs::write(&pem, emisor.pem()).unwrap();
-        Autoridad { emisor, pem }
-    }
-
-    /// Un servidor con un certificado suyo. Devuelve su URL.
-    fn servidor(&self, nombre: &str, cambiar: impl FnOnce(&mut CertificateParams)) -> String {
-        let mut ficha = CertificateParams::new([nombre.to_owned()]).unwrap();
-        cambiar(&mut ficha);
-        let clave = KeyPair::generate().unwrap();
-        let certificado = ficha.signed_by(&clave, &self.emisor).unwrap();
-        escuchar(certificado.der().clone(), clave)
-    }
+/// Un servidor con un certificado de esa autoridad. Devuelve su URL.
+fn servidor(autoridad: &Autoridad, nombre: &str, cambiar: impl FnOnce(&mut CertificateParams)) -> String {
+    escuchar(autoridad.certificar(nombre, cambiar))
 }
 
 /// Un InfluxDB de mentira, con TLS: contesta 204 a todo.
-fn escuchar(certificado: CertificateDer<'static>, clave: KeyPair) -> String {
-    let clave = PrivateKeyDer::try_from(clave.serialize_der()).unwrap();
-    let proveedor = Arc::new(rustls::crypto::ring::default_provider());
-    let config =
-        ServerConfig::builder_with_provider(proveedor).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_no_client_auth().with_single_cert(vec![certificado], clave).unwrap();
-    let (config, escucha) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+fn escuchar(config: Arc<ServerConfig>) -> String {
+    let escucha = TcpListener::bind("127.0.0.1:0").unwrap();
     let puerto = escucha.local_addr().unwrap().port();
     thread::spawn(move || {
         for conexion in escucha.incoming() {
@@ -121,7 +93,7 @@ fn se_fia_de_la_autoridad_que_se_le_da_y_de_las_del_sistema() {
     let carpeta = tempfile::tempdir().unwrap();
     let centro = Autoridad::nueva(carpeta.path(), "centro");
     let otra = Autoridad::nueva(carpeta.path(), "otra");
-    let url = centro.servidor("localhost", |_| {});
+    let url = servidor(&centro, "localhost", |_| {});
     let bien = "1 punto escrito, 0 pendientes";
     contiene(&dicho(&url, &["--ssl-ca-cert", centro.pem.to_str().unwrap()], &[]), &[bien]);
     contiene(&dicho(&url, &[], &[("INFLUXDB_V2_SSL_CA_CERT", &centro.pem)]), &[bien]);
@@ -142,13 +114,13 @@ fn cada_certificado_que_no_vale_se_dice_por_su_nombre() {
     let carpeta = tempfile::tempdir().unwrap();
     let centro = Autoridad::nueva(carpeta.path(), "centro");
     let ca = ["--ssl-ca-cert", centro.pem.to_str().unwrap()];
-    let caducado = centro.servidor("localhost", |ficha| ficha.not_after = date_time_ymd(2020, 1, 1));
+    let caducado = servidor(&centro, "localhost", |ficha| ficha.not_after = date_time_ymd(2020, 1, 1));
     contiene(&dicho(&caducado, &ca, &[]), &["1 pendiente", "ha caducado"]);
-    let futuro = centro.servidor("localhost", |ficha| ficha.not_before = date_time_ymd(3000, 1, 1));
+    let futuro = servidor(&centro, "localhost", |ficha| ficha.not_before = date_time_ymd(3000, 1, 1));
     contiene(&dicho(&futuro, &ca, &[]), &["1 pendiente", "todavía no vale", "en hora"]);
-    let ajeno = centro.servidor("influx.example", |_| {});
+    let ajeno = servidor(&centro, "influx.example", |_| {});
     contiene(&dicho(&ajeno, &ca, &[]), &["1 pendiente", "es de otro nombre (influx.example)"]);
-    let sin_nombre = centro.servidor("localhost", |ficha| ficha.subject_alt_names.clear());
+    let sin_nombre = servidor(&centro, "localhost", |ficha| ficha.subject_alt_names.clear());
     contiene(&dicho(&sin_nombre, &ca, &[]), &["1 pendiente", "subjectAltName"]);
 
     // Como los que hace `openssl req -x509`: el servidor y su autoridad son el mismo certificado.
@@ -158,7 +130,7 @@ fn cada_certificado_que_no_vale_se_dice_por_su_nombre() {
     let propio = ficha.self_signed(&clave).unwrap();
     let pem = carpeta.path().join("propio.pem");
     fs::write(&pem, propio.pem()).unwrap();
-    let url = escuchar(propio.der().clone(), clave);
+    let url = escuchar(config(propio.der().clone(), &clave));
     contiene(&dicho(&url, &["--ssl-ca-cert", pem.to_str().unwrap()], &[]), &["1 pendiente", "CA:FALSE"]);
 }
 

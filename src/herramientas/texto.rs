@@ -1,4 +1,6 @@
-//! Frases y textos: contar en singular y plural, enumerar, cortar y limpiar lo que no se ve.
+//! Frases y textos: contar en singular y plural, decir cuánto tiempo, enumerar, cortar y limpiar lo que no se ve.
+
+use std::time::Duration;
 
 /// «1 punto», «3 puntos».
 pub fn contar(n: u64, uno: &str, varios: &str) -> String {
@@ -21,6 +23,15 @@ pub fn recortar(texto: &str, max: usize) -> String {
     match texto.char_indices().nth(max) {
         Some((corte, _)) => format!("{}…", &texto[..corte]),
         None => texto.to_owned(),
+    }
+}
+
+/// Un tiempo, en la unidad que lo deja corto: «45 s», «90 min», «5 h».
+pub fn duracion(tiempo: Duration) -> String {
+    match tiempo.as_secs() {
+        s @ ..120 => format!("{s} s"),
+        s @ ..7200 => format!("{} min", (s + 30) / 60),
+        s => format!("{} h", (s + 1800) / 3600),
     }
 }
 
@@ -61,6 +72,12 @@ pub fn es_invisible(letra: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn una_duracion_se_dice_en_una_unidad() {
+        let dichas = [1, 119, 120, 3_599, 7_199, 7_200, 86_400].map(|s| duracion(Duration::from_secs(s)));
+        assert_eq!(dichas, ["1 s", "119 s", "2 min", "60 min", "120 min", "2 h", "24 h"]);
+    }
 
     #[test]
     fn recortar_cuenta_letras_y_no_bytes() {

@@ -10,6 +10,9 @@ use flate2::Crc;
 use crate::herramientas::causa::causa;
 use crate::herramientas::lineas;
 
+/// El fichero que dice de quién es la carpeta, para que el nombre corto no engañe.
+pub(super) const FICHA: &str = "identidad.txt";
+
 /// Una carpeta reservada. Se libera al soltarla, o cuando el proceso muere de cualquier manera.
 #[derive(Debug)]
 pub struct Carpeta {
@@ -63,7 +66,7 @@ impl Carpeta {
             }
             Err(TryLockError::Error(error)) => return Err(fallo(error)),
         };
-        let ficha = ruta.join("identidad.txt");
+        let ficha = ruta.join(FICHA);
         match fs::read_to_string(&ficha) {
             Ok(otra) if otra == identidad => {}
             Ok(otra) if identidad.starts_with(&otra) => fs::write(&ficha, identidad).map_err(fallo)?,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::buffer::{Buffer, Lote};
-use super::carpeta::Carpeta;
+use super::carpeta::{Carpeta, FICHA};
 use super::diario::Limites;
 use super::segmento::Segmento;
 use crate::avisos::Avisos;
@@ -48,7 +48,7 @@ impl Olvidada {
 
     /// «En CARPETA esperan 5 puntos de «servidor_A» para http://…».
     pub(super) fn frase(&self) -> String {
-        let identidad = fs::read_to_string(self.carpeta.ruta.join("identidad.txt")).unwrap_or_default();
+        let identidad = fs::read_to_string(self.carpeta.ruta.join(FICHA)).unwrap_or_default();
         let mut lineas = identidad.lines();
         let host_id = lineas.next().unwrap_or_default().trim_start_matches("host_id=");
         let destino: Vec<_> = lineas.map(|linea| linea.trim_start_matches("destino=")).collect();
