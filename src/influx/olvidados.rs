@@ -52,7 +52,10 @@ impl Olvidada {
         let mut lineas = identidad.lines();
         let host_id = lineas.next().unwrap_or_default().trim_start_matches("host_id=");
         let destino: Vec<_> = lineas.map(|linea| linea.trim_start_matches("destino=")).collect();
-        let ensenar = |texto: &str| recortar(&limpiar(texto), MAX_NOMBRE);
+        let ensenar = |texto: &str| match recortar(&limpiar(texto), MAX_NOMBRE) {
+            texto if texto.is_empty() => "(no lo dice)".to_owned(),
+            texto => texto,
+        };
         format!(
             "En {} {} {} de «{}» para {}",
             self.carpeta.ruta.display(),
