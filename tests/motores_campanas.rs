@@ -68,7 +68,7 @@ fn escritor() {
     let texto = |clave: &str| encargo[clave].as_str().unwrap().to_owned();
     let entero = |clave: &str| encargo[clave].as_u64().unwrap();
     let acceso = Acceso::V2 { token: texto("token"), org: "iabd06".into(), bucket: "rendimiento".into() };
-    let servidor = Lugar::Servidor { url: texto("url"), acceso };
+    let servidor = Lugar::Servidor { url: texto("url"), acceso, ca: None };
     let limites = Limites { total: entero("total_mib") << 20, ..Limites::default() };
     let opciones = WriteOptions {
         flush_interval: Duration::from_millis(20),

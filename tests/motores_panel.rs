@@ -42,8 +42,8 @@ fn lanzar(carpeta: &Path, motores: &[&Motor]) -> Panel {
 }
 
 fn escribir(motor: &Motor, lineas: &str) {
-    let Lugar::Servidor { url, acceso } = motor.servidor() else { unreachable!() };
-    let cliente = ClienteHttp::new(&url, &acceso, Duration::from_secs(30)).unwrap();
+    let Lugar::Servidor { url, acceso, .. } = motor.servidor() else { unreachable!() };
+    let cliente = ClienteHttp::new(&url, &acceso, None, Duration::from_secs(30)).unwrap();
     assert_eq!(cliente.escribir(lineas.as_bytes()), Contestacion::Escrito);
 }
 

@@ -24,6 +24,7 @@ fn lo_que_no_salio_sale_la_proxima_vez_en_orden_y_solo_hacia_su_servidor() {
     let destino = |url: &str, bucket: &str| Lugar::Servidor {
         url: url.to_owned(),
         acceso: Acceso::V2 { token: "t".into(), org: "o".into(), bucket: bucket.into() },
+        ca: None,
     };
     let uno = destino(&format!("http://{caido}"), "b");
     let opciones = WriteOptions { flush_interval: NUNCA, ..WriteOptions::default() };
@@ -40,6 +41,7 @@ fn lo_que_no_salio_sale_la_proxima_vez_en_orden_y_solo_hacia_su_servidor() {
     let parecido = Lugar::Servidor {
         url: url.clone(),
         acceso: Acceso::V1 { database: "o\nbucket=b".into(), credenciales: None },
+        ca: None,
     };
     for (servidor, host) in
         [(&destino(&url, "otro"), "a"), (&destino(&url, "b\n"), "a"), (&parecido, "a"), (&uno, "b")]
@@ -62,7 +64,7 @@ fn lo_que_no_salio_sale_la_proxima_vez_en_orden_y_solo_hacia_su_servidor() {
 
 fn v2(url: &str, bucket: &str) -> Lugar {
     let acceso = Acceso::V2 { token: "t".into(), org: "o".into(), bucket: bucket.into() };
-    Lugar::Servidor { url: url.to_owned(), acceso }
+    Lugar::Servidor { url: url.to_owned(), acceso, ca: None }
 }
 
 /// Una dirección en la que no escucha nadie.

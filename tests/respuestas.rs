@@ -293,7 +293,7 @@ fn el_saludo_comprueba_servidor_y_credenciales_sin_escribir_nada() {
 #[test]
 fn las_urls_que_no_valen_se_dicen() {
     for mala in ["", "localhost:8086", "ftp://x", "http://", "no es una url", "http://ana:clave@x:8086"] {
-        let frase = ClienteHttp::new(mala, &v2(), NUNCA).err().unwrap_or_else(|| panic!("{mala}")).0;
+        let frase = ClienteHttp::new(mala, &v2(), None, NUNCA).err().unwrap_or_else(|| panic!("{mala}")).0;
         assert!(!frase.contains("ana:clave") && frase.contains("URL"), "{frase}");
     }
 }

@@ -305,9 +305,9 @@ def main():
                     descartados.append(descartado(mensaje, str(razon), llegada))
                     suyos.append((mensaje, None))
 
-            # Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
-            total_crudos += guardar(base["system_metrics_raw_iabd06"], crudos)
+            # Descartados, crudos, KPIs y commit, en este orden: así nada se pierde ni se repite.
             total_descartados += guardar(base["system_metrics_descartados_iabd06"], descartados)
+            total_crudos += guardar(base["system_metrics_raw_iabd06"], crudos)
             kpis, confirmar = cerrar_ventanas(agregadores, por_particion, pedida, llegada)
             total_kpis += guardar(base["system_metrics_kpis_iabd06"], kpis)
             if confirmar:

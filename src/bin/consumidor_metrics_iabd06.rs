@@ -54,10 +54,10 @@ fn consumidor() -> Result<(), Fallo> {
         let Some(recibido) = insistir(&parada, &avisos, || receptor.recibir(ESPERA))? else { break };
         let tanda = consumo.leer(&recibido, SystemTime::now());
 
-        // Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
+        // Descartados, crudos, KPIs y commit, en este orden: así nada se pierde ni se repite.
         // Nada, si se ha pedido parar con la base de datos caída.
-        let Some(crudos) = guardar(CRUDOS, &tanda.crudos)? else { break };
         let Some(descartados) = guardar(DESCARTADOS, &tanda.descartados)? else { break };
+        let Some(crudos) = guardar(CRUDOS, &tanda.crudos)? else { break };
         let cierre = consumo.contar(&tanda, pedida, Instant::now());
         let Some(kpis) = guardar(KPIS, &cierre.kpis)? else { break };
         if !cierre.confirmar.is_empty()

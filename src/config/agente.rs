@@ -77,7 +77,8 @@ pub const PROGRAMA: Programa = Programa {
         GENERALES,
     ],
     pie: "Las variables INFLUXDB_V2_URL, INFLUXDB_V2_TOKEN, INFLUXDB_V2_ORG e INFLUXDB_BUCKET (o INFLUXDB_V1_URL,\n\
-          INFLUXDB_V1_DATABASE, INFLUXDB_V1_USER e INFLUXDB_V1_PASSWORD) se leen del entorno o de .env.\n\
+          INFLUXDB_V1_DATABASE, INFLUXDB_V1_USER e INFLUXDB_V1_PASSWORD; y, con https, INFLUXDB_V2_SSL_CA_CERT) se leen\n\
+          del entorno o de .env.\n\
           La guía paso a paso está en docs/01-agente-influxdb.md.",
 };
 

@@ -1,4 +1,4 @@
-//! Frases y textos: contar en singular y plural, enumerar, cortar, limpiar y decir cuánto tiempo.
+//! Frases y textos: contar en singular y plural, decir cuánto tiempo, enumerar, cortar y limpiar lo que no se ve.
 
 use std::time::Duration;
 
@@ -46,6 +46,29 @@ pub fn limpiar(texto: &str) -> String {
     palabras.filter(|palabra| !palabra.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// Sin lo que no se ve por los lados: espacios de todas clases, retornos de carro y marcas de ancho cero, que
+/// se cuelan al copiar de una página o de un fichero de Windows.
+pub fn sin_invisibles(texto: &str) -> &str {
+    texto.trim_matches(es_invisible)
+}
+
+/// Una letra que no se esperaba, dicha de forma que se reconozca.
+pub fn raro(letra: char) -> String {
+    match letra {
+        ' ' => "un espacio".to_owned(),
+        letra if es_invisible(letra) => format!("un carácter invisible (U+{:04X})", u32::from(letra)),
+        letra => format!("«{letra}»"),
+    }
+}
+
+/// Si una letra no deja nada a la vista: un espacio de cualquier clase, una de control o de ancho cero.
+pub fn es_invisible(letra: char) -> bool {
+    // Ancho cero, sentido de escritura, guion blando y BOM: ni espacios ni de control, para Unicode.
+    letra.is_whitespace()
+        || letra.is_control()
+        || matches!(letra, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +91,14 @@ mod tests {
         let sucio = "\u{1b}[2J\u{1b}]0;hola\u{7}  a\r\n\tb \u{9b}1A\u{202e}c\u{0} \u{7f} ñ";
         assert_eq!(limpiar(sucio), "[2J]0;hola a b 1Ac ñ");
         assert_eq!(limpiar("\u{7f}\n"), "");
+    }
+
+    #[test]
+    fn lo_que_no_se_ve_se_quita_de_los_lados_y_se_nombra() {
+        assert_eq!(sin_invisibles("\u{feff} \u{a0}a b\u{200b}\r\n"), "a b");
+        assert_eq!(sin_invisibles("\u{200b}"), "");
+        assert_eq!(raro('\r'), "un carácter invisible (U+000D)");
+        assert_eq!((raro('í'), raro(' ')), ("«í»".to_owned(), "un espacio".to_owned()));
     }
 
     #[test]

@@ -77,11 +77,15 @@ impl Carpeta {
     }
 
     /// Reserva una carpeta que ya existe, de quien sea. `None` si la usa otro agente o no es de ninguno.
-    pub(super) fn otra(ruta: PathBuf) -> Option<Self> {
-        if !ruta.join("cerrojo").is_file() {
-            return None;
+    pub(super) fn otra(ruta: PathBuf) -> io::Result<Option<Self>> {
+        if !ruta.join("cerrojo").exists() {
+            return Ok(None);
         }
-        cerrar(&ruta).ok().map(|cerrojo| Carpeta { ruta, _cerrojo: cerrojo })
+        match cerrar(&ruta) {
+            Ok(cerrojo) => Ok(Some(Carpeta { ruta, _cerrojo: cerrojo })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Lugar {
         url: String,
         /// Versión y credenciales.
         acceso: Acceso,
+        /// Los certificados en los que se confía; sin él, los del sistema.
+        ca: Option<PathBuf>,
     },
 }
 
@@ -106,8 +108,9 @@ impl InfluxDBClient {
     pub fn write_api(self, opciones: WriteOptions) -> Result<WriteApi, ErrorCliente> {
         match self.lugar.clone() {
             Lugar::Fichero => self.hacia_el_fichero(opciones),
-            Lugar::Servidor { url, acceso } => {
-                let http = ClienteHttp::new(&url, &acceso, LIMITE_PETICION).map_err(ErrorCliente::Url)?;
+            Lugar::Servidor { url, acceso, ca } => {
+                let http = ClienteHttp::new(&url, &acceso, ca.as_deref(), LIMITE_PETICION)
+                    .map_err(ErrorCliente::Url)?;
                 self.hacia_el_servidor(http, opciones)
             }
         }
@@ -168,8 +171,14 @@ impl InfluxDBClient {
             }
         }
         for olvidada in olvidados::buscar(&self.datos, propia) {
-            let (frase, nombre) = (olvidada.frase(), olvidada.nombre());
-            let frase = format!("{frase}. Para enviarlos también aquí, arranca con --recuperar {nombre}");
+            let frase = match olvidada {
+                Ok(otra) => format!(
+                    "{}. Para enviarlos también aquí, arranca con --recuperar {}",
+                    otra.frase(),
+                    otra.nombre()
+                ),
+                Err(frase) => format!("{frase}."),
+            };
             (self.avisos)(Nivel::Aviso, &frase);
         }
         Ok(())
@@ -185,10 +194,10 @@ impl Lugar {
     fn identidad(&self) -> String {
         match self {
             Lugar::Fichero => "fichero".to_owned(),
-            Lugar::Servidor { url, acceso: Acceso::V2 { org, bucket, .. } } => {
+            Lugar::Servidor { url, acceso: Acceso::V2 { org, bucket, .. }, .. } => {
                 format!("{}\norg={org}\nbucket={bucket}", url.trim_end_matches('/'))
             }
-            Lugar::Servidor { url, acceso: Acceso::V1 { database, .. } } => {
+            Lugar::Servidor { url, acceso: Acceso::V1 { database, .. }, .. } => {
                 format!("{}\ndatabase={database}", url.trim_end_matches('/'))
             }
         }
@@ -200,10 +209,10 @@ impl fmt::Display for Lugar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Lugar::Fichero => f.write_str("el fichero"),
-            Lugar::Servidor { url, acceso: Acceso::V2 { bucket, .. } } => {
+            Lugar::Servidor { url, acceso: Acceso::V2 { bucket, .. }, .. } => {
                 write!(f, "InfluxDB ({url}, bucket {bucket})")
             }
-            Lugar::Servidor { url, acceso: Acceso::V1 { database, .. } } => {
+            Lugar::Servidor { url, acceso: Acceso::V1 { database, .. }, .. } => {
                 write!(f, "InfluxDB 1.x ({url}, base de datos {database})")
             }
         }

@@ -3,16 +3,16 @@
 //! Fuentes: <https://docs.influxdata.com/influxdb/v2/api/#operation/PostQuery> y
 //! <https://docs.influxdata.com/influxdb/v1/tools/api/#query-http-endpoint>.
 
+use std::path::Path;
 use std::time::Duration;
 
-use ureq::Agent;
 use ureq::http::header;
 
-use super::acceso::{Acceso, es_local, host_de};
-use super::contestacion::{Contestacion, explicar, traducir};
+use super::acceso::Acceso;
+use super::contestacion::{Contestacion, traducir};
 use super::frases::{Servidor, frase};
-use super::http;
 use super::rechazo::Rechazo;
+use super::red::Red;
 use crate::fallo::Frase;
 use crate::herramientas::causa::MUDO;
 
@@ -23,22 +23,21 @@ const MAX_CUERPO: u64 = 64 << 20;
 
 /// Un servidor al que preguntar.
 pub struct ClienteConsulta {
-    agente: Agent,
+    red: Red,
     /// La dirección, sin la barra del final.
     pub url: String,
     acceso: Acceso,
 }
 
 impl ClienteConsulta {
-    /// Prepara el cliente; no conecta todavía.
+    /// Prepara el cliente; no conecta todavía. `ca`, como en [`super::http::ClienteHttp::new`].
     ///
     /// # Errors
-    /// Una frase, si la URL no se entiende.
-    pub fn new(url: &str, acceso: Acceso) -> Result<Self, Frase> {
+    /// Una frase, si la URL, el proxy o los certificados no se entienden.
+    pub fn new(url: &str, acceso: Acceso, ca: Option<&Path>) -> Result<Self, Frase> {
         let url = url.trim_end_matches('/').to_owned();
-        let local = es_local(&host_de(&url)?);
-        let agente = http::agente(local, LIMITE, concat!("panel_metricas/", env!("CARGO_PKG_VERSION")));
-        Ok(ClienteConsulta { agente, url, acceso })
+        let red = Red::new(&url, ca, LIMITE, concat!("panel_metricas/", env!("CARGO_PKG_VERSION")))?;
+        Ok(ClienteConsulta { red, url, acceso })
     }
 
     /// Hace una consulta y devuelve la contestación: CSV de Flux, o JSON de InfluxQL con los instantes en
@@ -49,7 +48,7 @@ impl ClienteConsulta {
     pub fn consultar(&self, consulta: &str) -> Result<String, Contestacion> {
         let enviada = match &self.acceso {
             Acceso::V2 { org, .. } => {
-                let peticion = self.agente.post(format!("{}/api/v2/query", self.url)).query("org", org);
+                let peticion = self.red.agente.post(format!("{}/api/v2/query", self.url)).query("org", org);
                 self.acceso
                     .autorizar(peticion)
                     .header(header::CONTENT_TYPE, "application/vnd.flux")
@@ -57,17 +56,17 @@ impl ClienteConsulta {
                     .send(consulta)
             }
             Acceso::V1 { database, .. } => {
-                let peticion = self.agente.get(format!("{}/query", self.url));
+                let peticion = self.red.agente.get(format!("{}/query", self.url));
                 let peticion = peticion.query("db", database).query("q", consulta).query("epoch", "ms");
                 self.acceso.autorizar(peticion).call()
             }
         };
-        let mut contestacion = enviada.map_err(|error| explicar(&error))?;
+        let mut contestacion = enviada.map_err(|error| self.red.explicar(&error))?;
         let cuerpo = contestacion.body_mut().with_config().limit(MAX_CUERPO).read_to_string();
         match cuerpo {
             Ok(texto) if contestacion.status().is_success() => Ok(texto),
             Ok(texto) => Err(traducir(&contestacion, &texto, &self.acceso)),
-            Err(error) => Err(explicar(&error)),
+            Err(error) => Err(self.red.explicar(&error)),
         }
     }
 

@@ -38,7 +38,7 @@ pub fn hacia(url: &str, acceso: &Acceso, limite: Duration) -> Prueba {
     let carpeta = tempfile::tempdir().unwrap();
     let rechazados = carpeta.path().join("rechazados.lp");
     let oido = Oido::default();
-    let http = ClienteHttp::new(url, acceso, limite).unwrap();
+    let http = ClienteHttp::new(url, acceso, None, limite).unwrap();
     let opciones = WriteOptions::default();
     let nombre = "InfluxDB".to_owned();
     let envio = Envio::new(http, nombre, rechazados.clone(), opciones.politica(), oido.avisos());

@@ -98,7 +98,7 @@ impl Motor {
                 bucket: de("INFLUXDB_BUCKET"),
             },
         };
-        Lugar::Servidor { url: self.url().to_owned(), acceso }
+        Lugar::Servidor { url: self.url().to_owned(), acceso, ca: None }
     }
 
     /// Una consulta Flux: la contestación en CSV, con la cabecera de tipos.

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::influx::Lector;
-use super::{DE_HOSTS, MAX_HOSTS, Punto, Seguida, cabe, csv};
+use super::{ADELANTO, MAX_HOSTS, Punto, Seguida, cabe, csv};
 use crate::fallo::Frase;
-use crate::influx::Acceso;
 use crate::influx::consulta::ClienteConsulta;
 use crate::nombres::{CAMPOS, MEDIDA};
 use crate::panel::instante;
@@ -25,13 +24,8 @@ pub struct Influx2 {
 
 impl Influx2 {
     /// Un bucket. No conecta todavía.
-    ///
-    /// # Errors
-    /// Una frase, si la URL no se entiende.
-    pub fn new(url: &str, token: &str, org: &str, bucket: &str) -> Result<Self, Frase> {
-        let [token, org, bucket] = [token, org, bucket].map(str::to_owned);
-        let cliente = ClienteConsulta::new(url, Acceso::V2 { token, org, bucket: bucket.clone() })?;
-        Ok(Influx2 { cliente, bucket })
+    pub fn new(cliente: ClienteConsulta, bucket: &str) -> Self {
+        Influx2 { cliente, bucket: bucket.to_owned() }
     }
 
     fn filas(&self, flux: &str) -> Result<Vec<csv::Fila>, Frase> {
@@ -45,16 +39,16 @@ impl Lector for Influx2 {
         ("InfluxDB 2", format!("{}, bucket {}", self.cliente.url, self.bucket))
     }
 
-    /// El último punto de cada host en un día: InfluxDB lo sabe sin recorrerlos.
-    fn leer_hosts(&self, ahora: i64) -> Result<BTreeMap<String, i64>, Frase> {
+    /// InfluxDB los sabe sin recorrer los puntos.
+    fn ultimos(&self, desde: i64, hasta: i64) -> Result<BTreeMap<String, i64>, Frase> {
         let flux = format!(
             "from(bucket: {}) |> range(start: {}, stop: {}) \
              |> filter(fn: (r) => r._measurement == {} and r._field == {}) |> last() \
              |> keep(columns: [\"_time\", \"host_id\"]) |> group() \
              |> sort(columns: [\"_time\"], desc: true) |> limit(n: {MAX_HOSTS})",
             texto(&self.bucket),
-            de_flux(ahora - DE_HOSTS),
-            de_flux(ahora + DE_HOSTS),
+            de_flux(desde),
+            de_flux(hasta),
             texto(MEDIDA),
             texto(CAMPOS[0]),
         );
@@ -71,7 +65,7 @@ impl Lector for Influx2 {
     /// Los cubos de una serie desde un instante: tres pasadas que InfluxDB hace en su almacén.
     fn leer_serie(&self, seguida: &mut Seguida, desde: i64, ahora: i64) -> Result<Serie<3>, Frase> {
         let ancho = seguida.serie.ancho();
-        let filas = self.filas(&consulta(&self.bucket, &seguida.host, ancho, [desde, ahora + DE_HOSTS]))?;
+        let filas = self.filas(&consulta(&self.bucket, &seguida.host, ancho, [desde, ahora + ADELANTO]))?;
         let (parte, ultimo) = reunir(&filas, ancho);
         seguida.ultimo = ultimo.or(seguida.ultimo);
         Ok(parte)
