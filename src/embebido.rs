@@ -5,13 +5,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
 use crate::fallo::Frase;
 use crate::herramientas::causa;
 use crate::nombres::FICHERO_MOTOR;
+
+/// Lo que se espera a otro programa que lo tenga ocupado.
+const OCUPADO: Duration = Duration::from_secs(5);
 
 /// El fichero, dentro de la carpeta de datos.
 pub fn ruta(datos: &Path) -> PathBuf {
@@ -26,7 +30,7 @@ pub fn abrir(datos: &Path) -> Result<Connection, Frase> {
     let ruta = ruta(datos);
     let preparar = || -> rusqlite::Result<(Connection, String)> {
         let conexion = Connection::open(&ruta)?;
-        conexion.busy_timeout(Duration::from_secs(5))?;
+        conexion.busy_timeout(OCUPADO)?;
         let modo = conexion.pragma_update_and_check(None, "journal_mode", "WAL", |fila| fila.get(0))?;
         conexion.execute_batch(
             "CREATE TABLE IF NOT EXISTS mensajes (
@@ -45,7 +49,17 @@ pub fn abrir(datos: &Path) -> Result<Connection, Frase> {
         ))
     };
     fs::create_dir_all(datos).map_err(|e| explicar(&causa::causa(&e)))?;
-    match preparar() {
+    // Cuando varios programas estrenan el fichero a la vez, al pasar a WAL SQLite no espera lo que se le ha dicho.
+    let inicio = Instant::now();
+    let mut preparado = preparar();
+    while let Err(error) = &preparado
+        && error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+        && inicio.elapsed() < OCUPADO
+    {
+        thread::sleep(Duration::from_millis(5));
+        preparado = preparar();
+    }
+    match preparado {
         Ok((conexion, modo)) if modo == "wal" => Ok(conexion),
         Ok(_) => Err(explicar("ese disco no admite el modo WAL de SQLite")),
         Err(error) => Err(explicar(&causa(&error))),

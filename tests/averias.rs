@@ -1,5 +1,5 @@
 //! El agente, en un ordenador que falla: el reloj, el disco, los contadores, la salida y quien borra ficheros.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -140,6 +140,47 @@ fn si_mueven_el_fichero_o_ponen_otro_en_su_sitio_se_sigue_en_el_que_se_ve() {
         let todos: BTreeSet<_> = instantes(&contenido).into_iter().collect();
         assert_eq!(todos.len() as u64, cuentas(&errores)[0], "repetir uno no estorba: {errores}");
     }
+}
+
+#[test]
+fn si_lo_borran_justo_antes_de_parar_tampoco_se_pierde_lo_pendiente() {
+    let caso = Caso::nuevo();
+    let mut agente = caso.lanzar(&["--flush-interval", "1h"]);
+    agente.lecturas(3);
+    fs::remove_dir_all(caso.carpeta.path().join("datos")).unwrap();
+    let errores = parar(agente);
+    assert_eq!(instantes(&caso.contenido()).len() as u64, cuentas(&errores)[0], "{errores}");
+}
+
+#[test]
+fn si_no_se_puede_hacer_otra_vez_los_puntos_esperan_hasta_que_se_pueda() {
+    let caso = Caso::nuevo();
+    let datos = caso.carpeta.path().join("datos");
+    let mut agente = caso.lanzar(&["--flush-interval", "1h"]);
+    agente.lecturas(2);
+    fs::remove_dir_all(&datos).unwrap();
+    fs::write(&datos, "estorbo").unwrap();
+    agente.lecturas(8);
+    fs::remove_file(&datos).unwrap();
+    agente.lecturas(3);
+    let errores = parar(agente);
+    contiene(&errores, &["esperan en memoria", "Ya se puede escribir otra vez"]);
+    let [lecturas, escritos, 0, 0, 0] = cuentas(&errores)[..] else { panic!("{errores}") };
+    assert_eq!((escritos, instantes(&caso.contenido()).len() as u64), (lecturas, lecturas), "{errores}");
+}
+
+#[test]
+fn dos_agentes_que_comparten_el_fichero_que_alguien_borra_no_pierden_nada() {
+    let caso = Caso::nuevo();
+    let mut agentes = ["a", "b"].map(|host| caso.lanzar(&["--host-id", host, "--flush-interval", "1h"]));
+    agentes.iter_mut().for_each(|agente| agente.lecturas(3));
+    fs::remove_file(caso.ruta()).unwrap();
+    agentes.iter_mut().for_each(|agente| agente.lecturas(8));
+    let leidas = agentes.map(|agente| cuentas(&parar(agente))[0]);
+    let contenido = caso.contenido();
+    let distintas: BTreeSet<_> = contenido.lines().collect();
+    assert!(instantes(&contenido).len() >= distintas.len());
+    assert_eq!(distintas.len() as u64, leidas.iter().sum::<u64>(), "{contenido}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Las piezas de la segunda práctica, sin programas: lo que decide el consumidor y los motores embebidos.
 
 use std::collections::BTreeMap;
+use std::sync::Barrier;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[path = "comun/embebido.rs"]
@@ -159,4 +161,20 @@ fn el_almacen_no_repite_no_sustituye_y_distingue_otra_historia() {
     assert_eq!(almacen.insertar(KPIS, &[documento("k", None, 2)]), Ok(0), "un KPI guardado se conserva");
     assert_eq!(almacen.insertar(KPIS, &[]), Ok(0));
     assert_eq!(a_json(&documento("a", None, 1)), json!({"_id": "a", "n": 1}));
+}
+
+#[test]
+fn varios_que_estrenan_el_motor_a_la_vez_lo_abren_todos() {
+    for _ in 0..100 {
+        let carpeta = tempfile::tempdir().unwrap();
+        let salida = Barrier::new(8);
+        thread::scope(|hilos| {
+            for _ in 0..8 {
+                hilos.spawn(|| {
+                    salida.wait();
+                    practicas_iabd06::embebido::abrir(carpeta.path()).unwrap();
+                });
+            }
+        });
+    }
 }
