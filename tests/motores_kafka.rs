@@ -50,12 +50,12 @@ mod adaptador {
     pub fn enviar_comprimidos(broker: String, topic: &str, compresion: &str, textos: &[String]) {
         let propiedades = Propiedades(vec![("compression.type".to_owned(), compresion.to_owned())]);
         let mensajes: Vec<_> = textos.iter().map(|t| de_clave("web01", t)).collect();
-        Emisor::new(&[broker], &propiedades, topic).enviar(&mensajes).unwrap();
+        Emisor::new(&[broker], &propiedades, topic, super::sin_avisos()).enviar(&mensajes).unwrap();
     }
 }
 
 fn emisor(motor: &Motor, topic: &str) -> adaptador::Emisor {
-    adaptador::Emisor::new(&[motor.broker()], &Propiedades::default(), topic)
+    adaptador::Emisor::new(&[motor.broker()], &Propiedades::default(), topic, sin_avisos())
 }
 
 fn receptor(motor: &Motor, topic: &str) -> adaptador::Receptor {
@@ -390,7 +390,7 @@ fn direccion_anunciada_que_no_responde(motor: &mut Motor) {
 
 /// Lo que dicen el emisor y el receptor de un broker con el que no pueden hablar.
 fn sin_conectar(broker: &str) -> [ErrorBroker; 2] {
-    let mut emisor = adaptador::Emisor::new(&[broker.to_owned()], &Propiedades::default(), "x");
+    let mut emisor = adaptador::Emisor::new(&[broker.to_owned()], &Propiedades::default(), "x", sin_avisos());
     [
         emisor.enviar(&mensajes(0..1)).unwrap_err(),
         con_grupo(broker, "x", "grupo").recibir(ESPERA).unwrap_err(),

@@ -13,7 +13,7 @@ use practicas_iabd06::broker::tope::ConTope;
 use practicas_iabd06::config::tuberia::Consumidor;
 use practicas_iabd06::consumo::Consumo;
 use practicas_iabd06::fallo::{Fallo, salir};
-use practicas_iabd06::insistir::insistir;
+use practicas_iabd06::insistir::Insistencia;
 use practicas_iabd06::motores;
 use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 use practicas_iabd06::pantalla::Pantalla;
@@ -41,16 +41,18 @@ fn consumidor() -> Result<(), Fallo> {
     let receptor = motores::receptor(&config.broker, &config.datos, &config.group_id, &avisos)?;
     let mut receptor = ConTope::new(receptor, config.mensajes);
     let mut base = motores::almacen(&config.base, &config.datos, &avisos)?;
+    let con_el_broker = Insistencia::new("el broker", &parada, &avisos);
+    let con_la_base = Insistencia::new("la base de datos", &parada, &avisos);
     let mut consumo = Consumo::new(TOPIC, config.ventana);
     let mut tablero = Tablero::new(&pantalla);
 
     // 2. Bucle: cada tanda de mensajes, como la entrega el broker.
     while !receptor.completo() && !parada.pedida() {
-        let Some(recibido) = insistir(&parada, &avisos, || receptor.recibir(ESPERA))? else { break };
+        let Some(recibido) = con_el_broker.insistir(|| receptor.recibir(ESPERA))? else { break };
         let tanda = consumo.procesar(&recibido, SystemTime::now());
 
         // Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
-        let guardado = insistir(&parada, &avisos, || {
+        let guardado = con_la_base.insistir(|| {
             base.insertar(CRUDOS, &tanda.crudos)?;
             base.insertar(DESCARTADOS, &tanda.descartados)?;
             base.insertar(KPIS, &tanda.kpis)
@@ -58,12 +60,7 @@ fn consumidor() -> Result<(), Fallo> {
         if guardado.is_none() {
             break; // se ha pedido parar con la base de datos caída
         }
-        if !tanda.confirmar.is_empty()
-            && let Err(error) = receptor.confirmar(&tanda.confirmar)
-        {
-            // Releer no repite nada.
-            pantalla.avisar(Nivel::Aviso, &format!("{error}. Se relee lo que no se ha confirmado."));
-        }
+        receptor.confirmar(&tanda.confirmar)?; // si no se puede ahora, en otra vuelta
         tablero.tanda(&tanda, &consumo, || receptor.atraso().ok());
     }
 

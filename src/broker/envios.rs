@@ -10,7 +10,7 @@ use super::{Emisor, PorEnviar};
 use crate::avisos::Avisos;
 use crate::fallo::Fallo;
 use crate::herramientas::candado::{candado, sin_veneno};
-use crate::insistir::insistir;
+use crate::insistir::Insistencia;
 use crate::parada::Parada;
 
 /// Mensajes sin confirmar, como mucho. Con la cola llena, `send()` espera.
@@ -59,12 +59,10 @@ impl Envios {
         let (marcador, parada) = (Arc::<Marcador>::default(), parada.clone());
         let del_hilo = Arc::clone(&marcador);
         let hilo = thread::spawn(move || {
-            let resultado = enviar_todo(pendientes, &mut *emisor, &parada, &avisos, &del_hilo);
-            if resultado.is_err() {
-                parada.pedir(); // el programa no tiene nada más que hacer
-            }
-            del_hilo.cuenta().acabado = true;
-            del_hilo.timbre.notify_all();
+            let mut final_ = Final { marcador: &del_hilo, parada: &parada, bien: false };
+            let broker = Insistencia::new("el broker", &parada, &avisos);
+            let resultado = enviar_todo(pendientes, &mut *emisor, &broker, &del_hilo);
+            final_.bien = resultado.is_ok();
             resultado
         });
         Envios { cola, aceptados: 0, marcador, hilo }
@@ -113,6 +111,24 @@ impl Envios {
     }
 }
 
+/// Al soltarlo marca que el hilo ha acabado, también si muere a medias: quien espera a que se confirme algo
+/// no se queda esperando, y si no ha acabado bien el programa no tiene nada más que hacer.
+struct Final<'a> {
+    marcador: &'a Marcador,
+    parada: &'a Parada,
+    bien: bool,
+}
+
+impl Drop for Final<'_> {
+    fn drop(&mut self) {
+        if !self.bien {
+            self.parada.pedir();
+        }
+        self.marcador.cuenta().acabado = true;
+        self.marcador.timbre.notify_all();
+    }
+}
+
 impl Marcador {
     fn cuenta(&self) -> MutexGuard<'_, Cuenta> {
         candado(&self.cuenta)
@@ -124,13 +140,12 @@ impl Marcador {
 fn enviar_todo(
     pendientes: Receiver<PorEnviar>,
     emisor: &mut dyn Emisor,
-    parada: &Parada,
-    avisos: &Avisos,
+    broker: &Insistencia,
     marcador: &Marcador,
 ) -> Result<(), Fallo> {
     while let Ok(primero) = pendientes.recv() {
         let tanda: Vec<_> = [primero].into_iter().chain(pendientes.try_iter().take(TANDA - 1)).collect();
-        if insistir(parada, avisos, || emisor.enviar(&tanda))?.is_none() {
+        if broker.insistir(|| emisor.enviar(&tanda))?.is_none() {
             break; // se ha pedido parar con el broker caído
         }
         marcador.cuenta().confirmados += tanda.len() as u64;

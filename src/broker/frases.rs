@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use crate::herramientas::texto::enumerar;
+
 use super::ErrorBroker::{self, Definitivo, Pasajero};
 
 /// El topic no ha llegado a estar listo.
@@ -9,6 +11,16 @@ pub fn sin_topic(broker: &str, topic: &str) -> ErrorBroker {
     Pasajero(format!(
         "{broker} no tiene listo el topic «{topic}»: si no se crea solo, créalo con kafka-topics.sh --create"
     ))
+}
+
+/// A estas particiones no las lleva ahora ningún broker. Sin punto final.
+pub fn sin_lider(topic: &str, ids: &[i32]) -> String {
+    let lista = enumerar(&ids.iter().map(i32::to_string).collect::<Vec<_>>());
+    let (cuales, tienen) = match ids {
+        [_] => (format!("la partición {lista}"), "no tiene"),
+        _ => (format!("las particiones {lista}"), "no tienen"),
+    };
+    format!("{cuales} del topic «{topic}» {tienen} ahora líder: falta en marcha el broker que la lleva")
 }
 
 pub fn mensaje_grande(broker: &str) -> ErrorBroker {

@@ -9,8 +9,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 
 use super::conexion::{configuracion, esperar_topic};
 use super::errores::{Problemas, pasajero, sin_cliente, sin_respuesta, traducir};
+use crate::avisos::{Avisos, Nivel};
 use crate::broker::direcciones::primero_que_responde;
-use crate::broker::{Emisor, ErrorBroker, PorEnviar};
+use crate::broker::{Emisor, ErrorBroker, PorEnviar, frases};
 use crate::config::tuberia::Propiedades;
 use crate::herramientas::candado::candado;
 
@@ -45,6 +46,7 @@ pub struct EmisorLibrdkafka {
     brokers: Vec<String>,
     propiedades: Propiedades,
     topic: String,
+    avisos: Avisos,
     envio: Option<Envio>,
 }
 
@@ -95,11 +97,12 @@ impl ProducerContext for Entregas {
 
 impl EmisorLibrdkafka {
     /// Un emisor para `topic`; `brokers` son direcciones `equipo:puerto`.
-    pub fn new(brokers: &[String], propiedades: &Propiedades, topic: &str) -> Self {
+    pub fn new(brokers: &[String], propiedades: &Propiedades, topic: &str, avisos: Avisos) -> Self {
         EmisorLibrdkafka {
             brokers: brokers.to_vec(),
             propiedades: propiedades.clone(),
             topic: topic.to_owned(),
+            avisos,
             envio: None,
         }
     }
@@ -110,9 +113,13 @@ impl EmisorLibrdkafka {
         let productor: BaseProducer<Entregas> =
             config.create_with_context(Entregas::default()).map_err(|e| sin_cliente(&e))?;
         let problemas = &productor.context().problemas;
-        esperar_topic(productor.client(), &broker, &self.topic, problemas, || {
+        let sin_lider = esperar_topic(productor.client(), &broker, &self.topic, problemas, || {
             productor.poll(Duration::from_millis(20));
         })?;
+        if !sin_lider.is_empty() {
+            let frase = frases::sin_lider(&self.topic, &sin_lider);
+            (self.avisos)(Nivel::Aviso, &format!("{frase}. Sus mensajes esperan a que lo tenga."));
+        }
         Ok(Envio { productor, broker, a_medias: Vec::new(), encolados: 0 })
     }
 }
