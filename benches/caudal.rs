@@ -14,7 +14,7 @@ mod motores;
 use medidas::mediana;
 use motores::{Motor, python, sin_proxy};
 use practicas_iabd06::influx::diario::Limites;
-use practicas_iabd06::influx::{InfluxDBClient, Point, WriteOptions};
+use practicas_iabd06::influx::{Ajustes, InfluxDBClient, Point, WriteOptions};
 
 const PUNTOS: u64 = 500_000;
 const PUNTOS_PYTHON: u64 = 100_000;
@@ -32,7 +32,9 @@ fn punto(n: u64) -> Point<'static> {
 fn con_write_api(motor: &Motor, base_ns: i64, batch_size: usize) -> f64 {
     let datos = tempfile::tempdir().expect("carpeta temporal");
     let limites = Limites { total: 1 << 30, ..Limites::default() }; // que quepan todos: no es esa la prueba
-    let cliente = InfluxDBClient::new(&motor.servidor(), datos.path(), "banco", limites, Arc::new(|_, _| {}));
+    let lugar = motor.servidor();
+    let ajustes = Ajustes { host_id: "banco", lugar: &lugar, datos: datos.path(), limites };
+    let cliente = InfluxDBClient::new(ajustes, Arc::new(|_, _| {}));
     let opciones = WriteOptions { batch_size, ..WriteOptions::default() };
     let api = cliente.expect("cliente").write_api(opciones).expect("WriteApi");
     let inicio = Instant::now();

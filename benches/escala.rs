@@ -24,7 +24,7 @@ use motores::{Motor, con, crear_topic, memoria, segun, sin_avisos, sin_proxy};
 use practicas_iabd06::broker::kafka::{EmisorKafka, ReceptorKafka};
 use practicas_iabd06::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
 use practicas_iabd06::broker::{Emisor, PorEnviar, Receptor};
-use practicas_iabd06::config::tuberia::Propiedades;
+use practicas_iabd06::config::kafka::Propiedades;
 use practicas_iabd06::embebido;
 use practicas_iabd06::influx::Point;
 use practicas_iabd06::nombres::{CRUDOS, TOPIC};

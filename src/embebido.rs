@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
+use crate::fallo::Frase;
+use crate::herramientas::causa;
 use crate::nombres::FICHERO_MOTOR;
 
 /// El fichero, dentro de la carpeta de datos.
@@ -19,8 +21,8 @@ pub fn ruta(datos: &Path) -> PathBuf {
 /// Abre el fichero (lo crea si falta) con lo que necesitan sus dos usos.
 ///
 /// # Errors
-/// Una frase para el usuario.
-pub fn abrir(datos: &Path) -> Result<Connection, String> {
+/// Por qué no se puede, y qué hacer.
+pub fn abrir(datos: &Path) -> Result<Connection, Frase> {
     let ruta = ruta(datos);
     let preparar = || -> rusqlite::Result<(Connection, String)> {
         let conexion = Connection::open(&ruta)?;
@@ -37,12 +39,12 @@ pub fn abrir(datos: &Path) -> Result<Connection, String> {
         Ok((conexion, modo))
     };
     let explicar = |causa: &str| {
-        format!(
+        Frase(format!(
             "no se puede usar {} ({causa}): elige otra carpeta con --datos, mejor en un disco de esta máquina",
             ruta.display()
-        )
+        ))
     };
-    fs::create_dir_all(datos).map_err(|e| explicar(&crate::herramientas::causa::causa(&e)))?;
+    fs::create_dir_all(datos).map_err(|e| explicar(&causa::causa(&e)))?;
     match preparar() {
         Ok((conexion, modo)) if modo == "wal" => Ok(conexion),
         Ok(_) => Err(explicar("ese disco no admite el modo WAL de SQLite")),
@@ -50,10 +52,14 @@ pub fn abrir(datos: &Path) -> Result<Connection, String> {
     }
 }
 
-/// Si un error se puede arreglar solo: otro programa lo tiene bloqueado, o no queda espacio.
-pub fn es_pasajero(error: &rusqlite::Error) -> bool {
-    let codigo = error.sqlite_error_code();
-    matches!(codigo, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull))
+/// El error de un cuarto cuando el motor falla: `pasajero` si se puede arreglar solo (otro programa lo tiene
+/// bloqueado, o no queda espacio) y `definitivo` si no.
+pub fn fallo<E>(error: &rusqlite::Error, pasajero: fn(String) -> E, definitivo: fn(String) -> E) -> E {
+    let frase = format!("el motor embebido no responde ({})", causa(error));
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => pasajero(frase),
+        _ => definitivo(frase),
+    }
 }
 
 /// La causa de un error, en español si es de las habituales.

@@ -17,7 +17,8 @@ use crate::broker::kafka::{EmisorKafka, ReceptorKafka};
 #[cfg(feature = "librdkafka")]
 use crate::broker::librdkafka::{EmisorLibrdkafka as EmisorKafka, ReceptorLibrdkafka as ReceptorKafka};
 use crate::broker::{Emisor, Receptor};
-use crate::config::tuberia::{BaseDeDatos, Broker, PUERTO};
+use crate::config::kafka::{Broker, PUERTO};
+use crate::config::mongodb::BaseDeDatos;
 use crate::fallo::Fallo;
 use crate::nombres::{FICHERO_MOTOR, TOPIC};
 
@@ -109,11 +110,14 @@ fn presentar(datos: &Path, avisos: &Avisos) {
     let ruta = datos.join(FICHERO_MOTOR);
     let ruta = ruta.display();
     avisos(Nivel::Info, &format!("Motor embebido en {ruta}; se mira con: sqlite3 {ruta} .tables"));
-    let local = SocketAddr::from(([127, 0, 0, 1], PUERTO));
-    if TcpStream::connect_timeout(&local, Duration::from_millis(200)).is_ok() {
-        avisos(
-            Nivel::Info,
-            &format!("En localhost:{PUERTO} responde algo: para usarlo, --broker localhost:{PUERTO}"),
-        );
+    if let Some(frase) = a_mano(PUERTO) {
+        avisos(Nivel::Info, &frase);
     }
+}
+
+/// Si en este puerto de este ordenador responde algo, cómo usarlo.
+pub fn a_mano(puerto: u16) -> Option<String> {
+    let local = SocketAddr::from(([127, 0, 0, 1], puerto));
+    TcpStream::connect_timeout(&local, Duration::from_millis(200)).ok()?;
+    Some(format!("En localhost:{puerto} responde algo: para usarlo, --broker localhost:{puerto}"))
 }

@@ -72,3 +72,46 @@ impl Parada {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const MUCHO: Duration = Duration::from_secs(3600);
+    const PACIENCIA: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn pedir_despierta_en_el_acto_a_todos_los_que_esperan() {
+        let parada = Parada::default();
+        let (contar, contados) = mpsc::channel();
+        let esperar = |parada: Parada, contar: mpsc::Sender<bool>| {
+            thread::spawn(move || {
+                let _ = contar.send(false); // va a esperar
+                let _ = contar.send(parada.esperar_hasta(Instant::now() + MUCHO));
+            })
+        };
+        for _ in 0..3 {
+            esperar(parada.clone(), contar.clone());
+        }
+        let hasta_que = |esperado| {
+            for _ in 0..3 {
+                assert_eq!(contados.recv_timeout(PACIENCIA), Ok(esperado));
+            }
+        };
+        hasta_que(false);
+        parada.pedir();
+        hasta_que(true);
+        assert!(parada.pedida() && parada.esperar_hasta(Instant::now() + MUCHO));
+    }
+
+    #[test]
+    fn sin_pedirla_se_espera_lo_dicho_y_no_mas() {
+        let parada = Parada::default();
+        let cuando = Instant::now() + Duration::from_millis(5);
+        assert!(!parada.esperar_hasta(cuando) && Instant::now() >= cuando);
+        assert!(!parada.esperar_hasta(cuando), "lo que ya ha pasado no se espera");
+        assert!(!parada.pedida());
+    }
+}

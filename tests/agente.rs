@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 mod comun;
-use comun::{Accion, EnMarcha, ServidorFalso, agente, correr};
+use comun::{Accion, EnMarcha, ServidorFalso, agente, contiene, correr};
 use influxdb_line_protocol::{FieldValue, parse_lines};
 
 /// Rápido, para no esperar: cinco lecturas por segundo.
@@ -25,13 +25,6 @@ fn fichero(carpeta: &Path) -> String {
 
 fn texto(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-#[track_caller]
-fn contiene(texto: &str, trozos: &[&str]) {
-    for trozo in trozos {
-        assert!(texto.contains(trozo), "falta «{trozo}» en «{texto}»");
-    }
 }
 
 #[test]

@@ -24,9 +24,13 @@ const BINARIOS: &[(&str, &str)] = &[
     ("panel_metricas", env!("CARGO_BIN_EXE_panel_metricas")),
 ];
 
-/// Opciones de programas que no son nuestros: cargo, curl, influx, Docker, Kafka y el instalador de macOS.
+/// Opciones y variables que no son nuestras: de cargo, curl, influx, Docker, Kafka y el instalador de macOS.
 const AJENAS: &str = "--bin --bench --features --offline --data-binary --data-urlencode --proto --file --install \
     --wait --bootstrap-server --list --create --partitions --describe --group --topic --from-beginning --max-messages";
+
+/// Las variables que solo están en la ayuda si se compila con esa feature.
+const DE_LIBRDKAFKA: &str = "KAFKA_SECURITY_PROTOCOL KAFKA_SASL_MECHANISM KAFKA_SASL_USERNAME KAFKA_SASL_PASSWORD \
+    KAFKA_SSL_CA_LOCATION";
 
 /// Un bloque de este tipo se comprueba o es solo para leer. Otro (`sh`, `bash`) pasaría sin mirar.
 const LENGUAS: [&str; 5] = ["console", "rust", "python", "text", "powershell"];
@@ -84,7 +88,10 @@ fn los_programas_opciones_y_variables_que_se_nombran_existen() {
         let nombre = guion.strip_prefix(raiz()).unwrap().display().to_string();
         ayudas.push((nombre, fs::read_to_string(guion).unwrap()));
     }
-    let todas: String = ayudas.iter().map(|(_, ayuda)| ayuda.as_str()).chain([" ", AJENAS]).collect();
+    let compose = fs::read_to_string(raiz().join("docker-compose.yml")).unwrap();
+    let de_librdkafka = if cfg!(feature = "librdkafka") { "" } else { DE_LIBRDKAFKA };
+    let ajenas = [" ", AJENAS, " ", de_librdkafka, " ", &compose];
+    let todas: String = ayudas.iter().map(|(_, ayuda)| ayuda.as_str()).chain(ajenas).collect();
     for pagina in paginas() {
         let texto = fs::read_to_string(&pagina).unwrap();
         let comprobar = |trozo: &str, ayuda: &str| {
@@ -299,6 +306,7 @@ fn con_binario(Orden { sitio, texto, .. }: &Orden) -> String {
         assert!(!texto.contains("cargo"), "{sitio}: en una prueba no se ejecuta: {texto}");
         return texto.clone();
     };
+    assert!(!resto.contains("cargo run"), "{sitio}: dos cargo run en una orden: {texto}");
     let (nombre, argumentos) = resto.split_once(' ').unwrap_or((resto, ""));
     let ruta = binario(nombre).unwrap_or_else(|| panic!("{sitio}: no hay ningún binario «{nombre}»"));
     let propios = argumentos.strip_prefix("-- ");
@@ -310,13 +318,14 @@ fn binario(nombre: &str) -> Option<&'static str> {
     BINARIOS.iter().find(|(n, _)| *n == nombre).map(|(_, ruta)| *ruta)
 }
 
+/// Cómo empieza una opción o una variable de las nuestras, o una que se le parezca.
+const EMPIEZAN: [&str; 7] = ["--", "INFLUXDB_", "INFLUX_", "KAFKA_", "MONGODB_", "MONGO_", "IP_"];
+
 /// Las opciones (`--algo`) y variables (`INFLUXDB_ALGO`) que hay en un texto.
 fn palabras(texto: &str) -> HashSet<&str> {
     let trozos = texto.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
-    let sirve = |t: &&str| {
-        t.strip_prefix("--")
-            .or(t.strip_prefix("INFLUXDB_"))
-            .is_some_and(|r| r.starts_with(char::is_alphanumeric))
+    let sigue = |t: &str, empieza: &str| {
+        t.strip_prefix(empieza).is_some_and(|r| r.starts_with(char::is_alphanumeric))
     };
-    trozos.filter(sirve).collect()
+    trozos.filter(|t| EMPIEZAN.iter().any(|empieza| sigue(t, empieza))).collect()
 }

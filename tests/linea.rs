@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use influxdb_line_protocol::{FieldValue, parse_lines};
 use practicas_iabd06::influx::Point;
-use practicas_iabd06::influx::punto::{ErrorPunto, Valor, instante};
+use practicas_iabd06::influx::punto::{ErrorPunto, instante};
+use practicas_iabd06::influx::valor::Valor;
 use proptest::prelude::*;
 
 fn linea(punto: &Point) -> Result<String, ErrorPunto> {

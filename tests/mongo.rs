@@ -46,6 +46,19 @@ impl Falso {
     }
 }
 
+/// Lo que contesta al saludo un servidor que vale para todo.
+fn saludo() -> Document {
+    doc! {
+        "ismaster": true, "isWritablePrimary": true, "helloOk": true, "readOnly": false,
+        "maxBsonObjectSize": 16_777_216, "maxMessageSizeBytes": 48_000_000,
+        "maxWriteBatchSize": 100_000, "minWireVersion": 0, "maxWireVersion": 21, "ok": 1.0,
+    }
+}
+
+fn es_saludo(orden: &str) -> bool {
+    orden.eq_ignore_ascii_case("hello") || orden.eq_ignore_ascii_case("ismaster")
+}
+
 type Regla = dyn Fn(&str, &Document) -> Option<Document> + Send + Sync;
 
 fn atender(mut conexion: TcpStream, regla: &Regla, ordenes: &Mutex<Vec<Document>>) {
@@ -53,11 +66,7 @@ fn atender(mut conexion: TcpStream, regla: &Regla, ordenes: &Mutex<Vec<Document>
         let nombre = orden.keys().next().unwrap().clone();
         let contestacion = match regla(&nombre, &orden) {
             Some(contestacion) => contestacion,
-            None if nombre.eq_ignore_ascii_case("hello") || nombre.eq_ignore_ascii_case("ismaster") => doc! {
-                "ismaster": true, "isWritablePrimary": true, "helloOk": true, "readOnly": false,
-                "maxBsonObjectSize": 16_777_216, "maxMessageSizeBytes": 48_000_000,
-                "maxWriteBatchSize": 100_000, "minWireVersion": 0, "maxWireVersion": 21, "ok": 1.0,
-            },
+            None if es_saludo(&nombre) => saludo(),
             None if nombre == "insert" => {
                 doc! { "n": orden.get_array("documents").unwrap().len() as i32, "ok": 1.0 }
             }
@@ -168,6 +177,23 @@ fn un_servidor_que_enmudece_despues_del_saludo_tambien() {
 fn un_nombre_srv_que_no_existe_se_dice_a_tiempo() {
     let error = comprobado_a_tiempo("mongodb+srv://ana:secreta@cluster0.no-existe.invalid");
     assert!(matches!(&error, ErrorAlmacen::Pasajero(f) if f.contains("DNS")), "{error}");
+}
+
+#[test]
+fn un_servidor_que_dice_estar_en_otro_sitio_lo_dice_con_el_remedio() {
+    // Como un MongoDB en Docker, cuyo conjunto de réplicas se llama por el nombre de dentro.
+    const OTRA: &str = "mongo-de-docker.invalid:27017";
+    let falso = Falso::nuevo(|nombre, _| {
+        es_saludo(nombre).then(|| {
+            let mut saludo = saludo();
+            saludo.extend(doc! { "setName": "rs0", "setVersion": 1, "hosts": [OTRA], "me": OTRA });
+            saludo
+        })
+    });
+    let error = comprobado_a_tiempo(&format!("mongodb://{}", falso.direccion));
+    let ErrorAlmacen::Pasajero(frase) = &error else { panic!("{error:?}") };
+    assert!(frase.contains(&format!("dice que está en {OTRA}")), "{frase}");
+    assert!(frase.contains("directConnection=true"), "{frase}");
 }
 
 #[test]

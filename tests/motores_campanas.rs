@@ -5,7 +5,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,11 +16,10 @@ mod comun;
 #[path = "comun/motores.rs"]
 mod motores;
 
-use comun::{Accion, EnMarcha, ServidorFalso};
+use comun::{Accion, EnMarcha, ServidorFalso, azar};
 use motores::{Motor, filas, segun};
 use practicas_iabd06::influx::diario::Limites;
-use practicas_iabd06::influx::http::Acceso;
-use practicas_iabd06::influx::{InfluxDBClient, Lugar, Point, WriteOptions};
+use practicas_iabd06::influx::{Acceso, Ajustes, InfluxDBClient, Lugar, Point, WriteOptions};
 use serde_json::{Value, json};
 
 /// Lo que se pide al escritor.
@@ -79,9 +78,9 @@ fn escritor() {
         ..WriteOptions::default()
     };
     let avisos = Arc::new(|nivel, frase: &str| eprintln!("{nivel:?} {frase}"));
-    let cliente =
-        InfluxDBClient::new(&servidor, texto("datos").as_ref(), "escritor", limites, avisos).unwrap();
-    let api = cliente.write_api(opciones).unwrap();
+    let datos = PathBuf::from(texto("datos"));
+    let ajustes = Ajustes { host_id: "escritor", lugar: &servidor, datos: &datos, limites };
+    let api = InfluxDBClient::new(ajustes, avisos).unwrap().write_api(opciones).unwrap();
     let progreso = encargo["progreso"]
         .as_str()
         .map(|p| OpenOptions::new().create(true).truncate(false).write(true).open(p).unwrap());
@@ -141,16 +140,18 @@ fn matado_al_azar_con_el_servidor_yendo_y_viniendo_no_se_pierde_nada() {
     // El servidor cae (de golpe o no) y vuelve, sin parar.
     let fin = Arc::new(AtomicBool::new(false));
     let otro_fin = Arc::clone(&fin);
+    let mut azar = azar();
+    let mut otro_azar = azar.fork();
     let vaiven = thread::spawn(move || {
         let mut caidas = 0;
         while !otro_fin.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_millis(fastrand::u64(50..800)));
-            if fastrand::bool() {
+            thread::sleep(Duration::from_millis(otro_azar.u64(50..800)));
+            if otro_azar.bool() {
                 motor.matar()
             } else {
                 motor.parar()
             }
-            thread::sleep(Duration::from_millis(fastrand::u64(0..500)));
+            thread::sleep(Duration::from_millis(otro_azar.u64(0..500)));
             motor.rearrancar();
             caidas += 1;
         }
@@ -173,7 +174,7 @@ fn matado_al_azar_con_el_servidor_yendo_y_viniendo_no_se_pierde_nada() {
     for _ in 0..muertes {
         encargo.desde = apuntados;
         let escritor = encargo.lanzar();
-        thread::sleep(Duration::from_millis(fastrand::u64(30..600)));
+        thread::sleep(Duration::from_millis(azar.u64(30..600)));
         drop(escritor); // kill -9
         let leido = fs::read(&progreso).unwrap_or_default();
         apuntados = leido.try_into().map_or(apuntados, u64::from_le_bytes).max(apuntados);

@@ -17,7 +17,7 @@ use motores::{
 };
 use practicas_iabd06::broker::librdkafka::{EmisorLibrdkafka, ReceptorLibrdkafka};
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Recibido, Registro};
-use practicas_iabd06::config::tuberia::Propiedades;
+use practicas_iabd06::config::kafka::Propiedades;
 use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 
 const GRUPO: &str = "consumidor_metrics_iabd06";

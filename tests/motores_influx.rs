@@ -15,8 +15,7 @@ mod motores;
 use comun::{EnMarcha, Oido, agente, correr};
 use motores::{Motor, filas, python, segun};
 use practicas_iabd06::influx::diario::Limites;
-use practicas_iabd06::influx::http::Acceso;
-use practicas_iabd06::influx::{InfluxDBClient, Lugar, Point, WriteApi, WriteOptions};
+use practicas_iabd06::influx::{Acceso, Ajustes, InfluxDBClient, Lugar, Point, WriteApi, WriteOptions};
 use serde_json::{Value, json};
 
 /// Lanza el agente contra `motor`, lo para con Ctrl-C y devuelve lo que dice que ha escrito.
@@ -105,10 +104,8 @@ fn en_victoriametrics_estan_los_puntos() {
 const NUNCA: Duration = Duration::from_secs(3600);
 
 fn abrir(servidor: &Lugar, datos: &Path, oido: &Oido, opciones: WriteOptions) -> WriteApi {
-    InfluxDBClient::new(servidor, datos, "prueba", Limites::default(), oido.avisos())
-        .unwrap()
-        .write_api(opciones)
-        .unwrap()
+    let ajustes = Ajustes { host_id: "prueba", lugar: servidor, datos, limites: Limites::default() };
+    InfluxDBClient::new(ajustes, oido.avisos()).unwrap().write_api(opciones).unwrap()
 }
 
 /// Solo envía con `flush()` o `close()`.

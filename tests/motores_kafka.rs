@@ -1,6 +1,8 @@
 //! El emisor y el receptor contra Kafka de verdad: los de la crate `kafka` o, con la feature
 //! `librdkafka`, los suyos.
 
+#[path = "comun/adaptador.rs"]
+mod adaptador;
 #[path = "comun/motores.rs"]
 mod motores;
 
@@ -13,46 +15,7 @@ use motores::{
     ESPERA, Motor, PACIENCIA, administrar, borrar_topic, crear_topic, insistir, recibir, sin_avisos,
 };
 use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Recibido, Registro};
-use practicas_iabd06::config::tuberia::Propiedades;
-
-#[cfg(not(feature = "librdkafka"))]
-mod adaptador {
-    use kafka::client::{Compression, KafkaClient, RequiredAcks};
-    use kafka::producer::{Producer, Record};
-    pub use practicas_iabd06::broker::kafka::{EmisorKafka as Emisor, ReceptorKafka as Receptor};
-
-    /// Las compresiones que entiende al leer.
-    pub const COMPRESIONES: &[&str] = &["gzip", "snappy"];
-
-    pub fn enviar_comprimidos(broker: String, topic: &str, compresion: &str, textos: &[String]) {
-        let mut cliente = KafkaClient::new(vec![broker]);
-        cliente.load_metadata_all().unwrap();
-        let productor = Producer::from_client(cliente)
-            .with_compression(if compresion == "gzip" { Compression::GZIP } else { Compression::SNAPPY })
-            .with_required_acks(RequiredAcks::All);
-        let registros: Vec<_> =
-            textos.iter().map(|t| Record::from_key_value(topic, "web01", t.as_str())).collect();
-        productor.create().unwrap().send_all(&registros).unwrap();
-    }
-}
-
-#[cfg(feature = "librdkafka")]
-mod adaptador {
-    use super::{Propiedades, de_clave};
-    use practicas_iabd06::broker::Emisor as _;
-    pub use practicas_iabd06::broker::librdkafka::{
-        EmisorLibrdkafka as Emisor, ReceptorLibrdkafka as Receptor,
-    };
-
-    /// Las compresiones que entiende al leer.
-    pub const COMPRESIONES: &[&str] = &["gzip", "snappy", "lz4", "zstd"];
-
-    pub fn enviar_comprimidos(broker: String, topic: &str, compresion: &str, textos: &[String]) {
-        let propiedades = Propiedades(vec![("compression.type".to_owned(), compresion.to_owned())]);
-        let mensajes: Vec<_> = textos.iter().map(|t| de_clave("web01", t)).collect();
-        Emisor::new(&[broker], &propiedades, topic, super::sin_avisos()).enviar(&mensajes).unwrap();
-    }
-}
+use practicas_iabd06::config::kafka::Propiedades;
 
 fn emisor(motor: &Motor, topic: &str) -> adaptador::Emisor {
     adaptador::Emisor::new(&[motor.broker()], &Propiedades::default(), topic, sin_avisos())
@@ -71,12 +34,8 @@ fn leer(receptor: &mut adaptador::Receptor) -> Vec<Registro> {
     receptor.recibir(ESPERA).unwrap().registros
 }
 
-fn de_clave(clave: &str, valor: &str) -> PorEnviar {
-    PorEnviar { clave: clave.to_owned(), valor: valor.as_bytes().to_vec() }
-}
-
 fn mensaje(clave: &str, n: usize) -> PorEnviar {
-    de_clave(clave, &format!("{clave} {n}"))
+    PorEnviar { clave: clave.to_owned(), valor: format!("{clave} {n}").into_bytes() }
 }
 
 fn mensajes(rango: std::ops::Range<usize>) -> Vec<PorEnviar> {

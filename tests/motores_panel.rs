@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 mod comun;
 #[path = "comun/motores.rs"]
@@ -16,7 +16,7 @@ use comun::ejecutable;
 use mongodb::bson::{Document, doc};
 use mongodb::sync::{Client, Database};
 use motores::{Motor, con, memoria, segun};
-use panel::{Panel, numeros};
+use panel::{Panel, ahora_ms, numeros};
 use practicas_iabd06::broker::embebido::EmisorEmbebido;
 use practicas_iabd06::broker::{Emisor, PorEnviar};
 use practicas_iabd06::influx::Lugar;
@@ -38,10 +38,6 @@ fn correr(ruta: &str, carpeta: &Path, motores: &[&Motor], argumentos: &[&str]) {
 
 fn lanzar(carpeta: &Path, motores: &[&Motor]) -> Panel {
     Panel::esperar(&mut con(ejecutable(PANEL, carpeta, &["--puerto", "0"]), motores))
-}
-
-fn ahora_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
 fn escribir(motor: &Motor, lineas: &str) {

@@ -14,7 +14,7 @@ mod comun;
 #[path = "comun/motores.rs"]
 mod motores;
 
-use comun::{EnMarcha, programa};
+use comun::{EnMarcha, azar, programa};
 use motores::{
     Motor, borrar_topic, comprobar_ventanas, con, crear_topic, documentos, esperar, faltan, guardados,
     kafkas, segun,
@@ -182,10 +182,12 @@ fn muertes_al_azar(version: &'static str) {
     let (entorno_kafka, entorno_mongo) = (kafka.entorno.clone(), mongo.entorno.clone());
     let fin = Arc::new(AtomicBool::new(false));
     let otro_fin = Arc::clone(&fin);
+    let mut azar = azar();
+    let mut otro_azar = azar.fork();
     let vaiven = thread::spawn(move || {
         while !otro_fin.load(Ordering::Relaxed) {
             for motor in [&mut kafka, &mut mongo] {
-                thread::sleep(Duration::from_millis(fastrand::u64(100..1_500)));
+                thread::sleep(Duration::from_millis(otro_azar.u64(100..1_500)));
                 motor.parar();
                 motor.rearrancar();
             }
@@ -196,7 +198,7 @@ fn muertes_al_azar(version: &'static str) {
         let mut orden = programa("consumidor", carpeta.path(), MISMO);
         orden.envs(&entorno_kafka).envs(&entorno_mongo).stdout(Stdio::null()).stderr(Stdio::null());
         let consumidor = EnMarcha(orden.spawn().unwrap());
-        thread::sleep(Duration::from_millis(fastrand::u64(50..2_000))); // el azar de cuándo muere
+        thread::sleep(Duration::from_millis(azar.u64(50..2_000))); // el azar de cuándo muere
         drop(consumidor); // kill -9
     }
     fin.store(true, Ordering::Relaxed);

@@ -1,17 +1,16 @@
 //! Cada contestación de un servidor: qué se escribe, qué se guarda y qué se dice.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 mod comun;
-use comun::{Accion, Oido, Peticion, ServidorFalso};
-use practicas_iabd06::herramientas::reintentos::Reintentos;
+use comun::{Accion, Oido, Peticion, ServidorFalso, contiene};
 use practicas_iabd06::influx::buffer::Lote;
-use practicas_iabd06::influx::destino::{Destino, Respuesta};
+use practicas_iabd06::influx::destino::{Destino, Entrega};
 use practicas_iabd06::influx::envio::Envio;
-use practicas_iabd06::influx::http::{Acceso, ClienteHttp, retry_after};
-use practicas_iabd06::influx::{InfluxDBClient, Lugar, Point, WriteOptions, diario::Limites};
+use practicas_iabd06::influx::http::ClienteHttp;
+use practicas_iabd06::influx::{Acceso, WriteOptions};
 
 const NUNCA: Duration = Duration::from_secs(3600);
 
@@ -38,8 +37,8 @@ fn hacia(url: &str, acceso: &Acceso, limite: Duration) -> Prueba {
     let oido = Oido::default();
     let http = ClienteHttp::new(url, acceso, limite).unwrap();
     let opciones = WriteOptions::default();
-    let (acceso, nombre) = (acceso.clone(), "InfluxDB".to_owned());
-    let envio = Envio::new(http, acceso, nombre, rechazados.clone(), opciones.politica(), oido.avisos());
+    let nombre = "InfluxDB".to_owned();
+    let envio = Envio::new(http, nombre, rechazados.clone(), opciones.politica(), oido.avisos());
     Prueba { envio, oido, rechazados, _carpeta: carpeta }
 }
 
@@ -58,7 +57,7 @@ fn json(mensaje: &str) -> String {
     serde_json::json!({"code": "x", "message": mensaje}).to_string()
 }
 
-fn escritas(respuesta: &Respuesta) -> (usize, usize, bool) {
+fn escritas(respuesta: &Entrega) -> (usize, usize, bool) {
     (respuesta.escritas, respuesta.apartadas, respuesta.esperar.is_some())
 }
 
@@ -222,13 +221,6 @@ fn frase_de(acceso: &Acceso, codigo: u16, cuerpo: &str) -> String {
     frases[0].clone()
 }
 
-#[track_caller]
-fn contiene(frase: &str, trozos: &[&str]) {
-    for trozo in trozos {
-        assert!(frase.contains(trozo), "falta «{trozo}» en «{frase}»");
-    }
-}
-
 #[test]
 fn los_problemas_de_acceso_dicen_que_arreglar_por_su_nombre() {
     let no_autorizado = json("unauthorized access");
@@ -267,18 +259,6 @@ fn con_429_y_503_se_espera_lo_que_pide_el_servidor() {
         let (espera, _) = p.envio.enviar(&lote(1)).esperar.unwrap();
         assert!(espera >= Duration::from_secs(5) && espera <= Duration::from_secs(10), "{espera:?}");
     }
-}
-
-#[test]
-fn retry_after_son_segundos_o_una_fecha() {
-    let ahora = UNIX_EPOCH + Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
-    let en = |valor| retry_after(valor, ahora);
-    assert_eq!(en("120"), Some(Duration::from_secs(120)));
-    assert_eq!(en(" 0 "), Some(Duration::ZERO));
-    assert_eq!(en("Sun, 06 Nov 1994 08:50:07 GMT"), Some(Duration::from_secs(30)));
-    assert_eq!(en("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO), "ya ha pasado");
-    assert_eq!(en("mañana"), None);
-    assert_eq!(retry_after("-3", SystemTime::now()), None);
 }
 
 #[test]
@@ -357,84 +337,7 @@ fn el_saludo_comprueba_servidor_y_credenciales_sin_escribir_nada() {
 #[test]
 fn las_urls_que_no_valen_se_dicen() {
     for mala in ["", "localhost:8086", "ftp://x", "http://", "no es una url", "http://ana:clave@x:8086"] {
-        let frase = ClienteHttp::new(mala, &v2(), NUNCA).err().unwrap_or_else(|| panic!("{mala}"));
+        let frase = ClienteHttp::new(mala, &v2(), NUNCA).err().unwrap_or_else(|| panic!("{mala}")).0;
         assert!(!frase.contains("ana:clave") && frase.contains("URL"), "{frase}");
     }
-}
-
-#[test]
-fn los_reintentos_crecen_con_azar_y_acaban_en_reposo() {
-    let politica = WriteOptions::default().politica();
-    let ahora = Instant::now();
-    let esperas = |azar| {
-        let mut reintentos = Reintentos::new(politica.clone());
-        (0..7).map(|_| reintentos.fallo(ahora, azar).as_secs()).collect::<Vec<_>>()
-    };
-    // retry_interval 5 s, base 2, cinco reintentos; después, max_retry_delay.
-    assert_eq!(esperas(0.0), [5, 10, 20, 40, 80, 125, 125]);
-    assert_eq!(esperas(1.0), [10, 20, 40, 80, 125, 125, 125]);
-
-    let mut reintentos = Reintentos::new(politica);
-    reintentos.fallo(ahora, 0.0);
-    let tarde = ahora + Duration::from_secs(180);
-    assert_eq!(reintentos.fallo(tarde, 0.0).as_secs(), 125, "pasado max_retry_time, reposa");
-    reintentos.exito();
-    assert_eq!(reintentos.fallo(tarde, 0.0).as_secs(), 5);
-}
-
-#[test]
-fn los_reintentos_aguantan_opciones_extremas() {
-    let opciones =
-        WriteOptions { max_retries: u32::MAX, exponential_base: u32::MAX, ..WriteOptions::default() };
-    let mut reintentos = Reintentos::new(WriteOptions { max_retry_time: NUNCA, ..opciones }.politica());
-    for _ in 0..100 {
-        assert!(reintentos.fallo(Instant::now(), 0.5) <= Duration::from_secs(125));
-    }
-}
-
-// --- el cliente entero: diario y servidor -------------------------------------------------------
-
-fn cliente(datos: &Path, servidor: &Lugar, host: &str, oido: &Oido) -> InfluxDBClient {
-    InfluxDBClient::new(servidor, datos, host, Limites::default(), oido.avisos()).unwrap()
-}
-
-#[test]
-fn lo_que_no_salio_sale_la_proxima_vez_en_orden_y_solo_hacia_su_servidor() {
-    let (datos, oido) = (tempfile::tempdir().unwrap(), Oido::default());
-    let caido = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let destino = |url: &str, bucket: &str| Lugar::Servidor {
-        url: url.to_owned(),
-        acceso: Acceso::V2 { token: "t".into(), org: "o".into(), bucket: bucket.into() },
-    };
-    let uno = destino(&format!("http://{caido}"), "b");
-    let opciones = WriteOptions { flush_interval: NUNCA, ..WriteOptions::default() };
-    let api = cliente(datos.path(), &uno, "a", &oido).write_api(opciones.clone()).unwrap();
-    for n in 0..5 {
-        api.write(&Point::new("m").field("n", n).time(n)).unwrap();
-    }
-    let resumen = api.close();
-    assert_eq!((resumen.enviados, resumen.pendientes), (0, 5));
-    contiene(&resumen.motivo.unwrap(), &["conexión rechazada"]);
-
-    // Otro bucket del mismo servidor y otro host_id no ven esos puntos.
-    let url = format!("http://{caido}");
-    let parecido = Lugar::Servidor {
-        url: url.clone(),
-        acceso: Acceso::V1 { database: "o\nbucket=b".into(), credenciales: None },
-    };
-    for (servidor, host) in
-        [(&destino(&url, "otro"), "a"), (&destino(&url, "b\n"), "a"), (&parecido, "a"), (&uno, "b")]
-    {
-        let api = cliente(datos.path(), servidor, host, &oido).write_api(opciones.clone()).unwrap();
-        assert_eq!(api.close().pendientes, 0);
-    }
-
-    // El mismo servidor vuelve, en la misma dirección.
-    let servidor = ServidorFalso::en(comun::escuchar_en(caido), |_| Accion::de(204, ""));
-    let api = cliente(datos.path(), &uno, "a", &oido).write_api(opciones).unwrap();
-    api.write(&Point::new("m").field("n", 5_i64).time(5)).unwrap();
-    assert_eq!(api.close().enviados, 6);
-    let esperado: String = (0..6).map(|n| format!("m n={n}i {n}\n")).collect();
-    assert_eq!(servidor.escritura().texto(), esperado);
-    assert!(oido.todos().iter().any(|f| f.contains("queda por enviar: 5 puntos")), "{:?}", oido.todos());
 }

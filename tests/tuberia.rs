@@ -1,19 +1,18 @@
 //! Productor y consumidor enteros, sobre el motor embebido.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 mod comun;
-use comun::{EnMarcha, programa};
-use practicas_iabd06::almacen::embebido::AlmacenEmbebido;
-use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen, a_json};
-use practicas_iabd06::broker::embebido::{EmisorEmbebido, ReceptorEmbebido};
-use practicas_iabd06::broker::tope::ConTope;
-use practicas_iabd06::broker::{Emisor, ErrorBroker, PorEnviar, Receptor, Recibido, Registro};
-use practicas_iabd06::consumo::Consumo;
-use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
+#[path = "comun/embebido.rs"]
+mod embebido;
+
+use comun::{EnMarcha, azar, programa};
+use embebido::{bueno, comprobar_ventanas, documentos, mandar};
+use practicas_iabd06::config::kafka::PUERTO;
+use practicas_iabd06::motores::a_mano;
+use practicas_iabd06::nombres::TOPIC;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -23,37 +22,6 @@ fn correr(nombre: &str, carpeta: &Path, argumentos: &[&str]) -> Output {
 
 fn errores(salida: &Output) -> String {
     String::from_utf8(salida.stderr.clone()).unwrap()
-}
-
-/// Los documentos de una colección, por su `_id`.
-fn documentos(carpeta: &Path, coleccion: &str) -> BTreeMap<String, Value> {
-    let conexion = Connection::open(carpeta.join("datos/motor.sqlite3")).unwrap();
-    let mut consulta = conexion.prepare(&format!("SELECT _id, documento FROM {coleccion}_iabd06")).unwrap();
-    let filas = consulta.query_map([], |f| Ok((f.get(0)?, f.get::<_, String>(1)?))).unwrap();
-    filas.map(Result::unwrap).map(|(id, texto)| (id, serde_json::from_str(&texto).unwrap())).collect()
-}
-
-/// Comprueba que los KPIs guardados son las ventanas exactas de `n` crudos, y que salen de ellos.
-fn comprobar_ventanas(carpeta: &Path, n: usize) -> (usize, usize) {
-    let (crudos, kpis) =
-        (documentos(carpeta, "system_metrics_raw"), documentos(carpeta, "system_metrics_kpis"));
-    let mut por_offset: Vec<_> = crudos.values().collect();
-    por_offset.sort_by_key(|d| d["kafka"]["offset"].as_i64());
-    let ventanas: Vec<_> = por_offset.chunks_exact(n).collect();
-    assert_eq!(kpis.len(), ventanas.len());
-    for ventana in ventanas {
-        let de = |i: usize| ventana[i]["kafka"]["offset"].as_i64().unwrap();
-        let kpi = &kpis[&format!("{TOPIC}#0#{}-{}", de(0), de(n - 1))];
-        let metrica = |m: &str| ventana.iter().map(|d| d["metrics"][m].as_f64().unwrap()).sum::<f64>();
-        for m in ["cpu_percent", "memory_percent", "disk_io_mbps", "network_mbps"] {
-            let promedio = kpi[format!("{m}_avg")].as_f64().unwrap();
-            assert!((promedio - metrica(m) / n as f64).abs() < 1e-9, "{m}: {promedio}");
-        }
-        assert_eq!(kpi["error_count_sum"].as_f64().unwrap(), metrica("error_count"));
-        assert_eq!((&kpi["num_mensajes"], &kpi["particion"]), (&json!(n), &json!(0)));
-        assert_eq!((&kpi["offset_inicio"], &kpi["offset_fin"]), (&json!(de(0)), &json!(de(n - 1))));
-    }
-    (crudos.len(), kpis.len())
 }
 
 #[test]
@@ -110,10 +78,11 @@ fn matado_al_azar_mientras_se_produce_no_se_pierde_ni_se_repite_nada() {
     let carpeta = tempfile::tempdir().unwrap();
     let mut orden = programa("productor", carpeta.path(), &["--intervalo", "5ms"]);
     let produccion = EnMarcha(orden.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut azar = azar();
     for _ in 0..10 {
         let mut orden = programa("consumidor", carpeta.path(), &[]);
         let mut consumidor = EnMarcha(orden.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
-        consumidor.lecturas(fastrand::usize(1..20)); // líneas de su salida: el azar de cuándo muere
+        consumidor.lecturas(azar.usize(1..20)); // líneas de su salida: el azar de cuándo muere
         consumidor.senal("-KILL");
     }
     produccion.senal("-INT");
@@ -169,22 +138,8 @@ fn colgado_de_un_broker_mudo_ctrl_c_tambien_lo_para() {
         programa.senal("-INT");
         let (codigo, errores) = programa.fin();
         assert_eq!(codigo, Some(0), "{errores}");
+        assert!(errores.contains("Parado sin esperar más"), "{errores}");
     }
-}
-
-/// Manda estos contenidos tal cual.
-fn mandar(carpeta: &Path, contenidos: impl IntoIterator<Item = Vec<u8>>) {
-    let mensajes: Vec<_> =
-        contenidos.into_iter().map(|valor| PorEnviar { clave: "x".to_owned(), valor }).collect();
-    EmisorEmbebido::new(&carpeta.join("datos"), TOPIC).unwrap().enviar(&mensajes).unwrap();
-}
-
-fn bueno(n: u64) -> Vec<u8> {
-    json!({"server_id": "web01", "timestamp_utc": "2026-04-18T14:48:18.009002+00:00", "metrics": {
-        "cpu_percent": n, "memory_percent": 2.5, "disk_io_mbps": 3, "network_mbps": 4.5, "error_count": 1},
-        "_id": n, "kafka": "mío", "otro": {"ñ": "😀"}})
-    .to_string()
-    .into_bytes()
 }
 
 #[test]
@@ -290,8 +245,6 @@ fn lo_que_se_usa_mal_se_dice_en_una_frase_y_acaba_con_2() {
     }
 }
 
-// --- las piezas, sin programas ------------------------------------------------------------------
-
 #[test]
 fn lo_de_librdkafka_sin_ella_o_sin_broker_es_un_error_y_la_contrasena_no_sale() {
     let carpeta = tempfile::tempdir().unwrap();
@@ -313,119 +266,18 @@ fn lo_de_librdkafka_sin_ella_o_sin_broker_es_un_error_y_la_contrasena_no_sale() 
     }
 }
 
-fn registro(particion: i32, offset: i64, valor: Vec<u8>) -> Registro {
-    Registro { particion, offset, clave: Some(b"web01".to_vec()), valor }
-}
-
-#[test]
-fn las_ventanas_son_por_particion_y_se_confirma_donde_no_hay_ninguna_abierta() {
-    let mut consumo = Consumo::new("t", 2);
-    let malo = || b"malo".to_vec();
-    let registros = vec![
-        registro(0, 10, bueno(1)),
-        registro(1, 5, malo()),    // sin ventana abierta: se confirma
-        registro(0, 11, bueno(3)), // cierra la ventana de la 0
-        registro(0, 12, malo()),   // sin ventana abierta: se confirma
-        registro(2, 0, bueno(1)),
-        registro(2, 1, malo()), // con la ventana abierta: no
-        registro(0, 13, bueno(5)),
-    ];
-    let tanda = consumo.procesar(&Recibido { reiniciadas: vec![], registros }, UNIX_EPOCH);
-    assert_eq!((tanda.crudos.len(), tanda.descartados.len()), (4, 3));
-    assert_eq!(tanda.kpis.iter().map(|k| &*k.id).collect::<Vec<_>>(), ["t#0#10-11"]);
-    assert_eq!(tanda.confirmar, BTreeMap::from([(0, 13), (1, 6)]));
-    assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1), (2, 1)]);
-    let otra_vez = |reiniciadas: &[i32]| Recibido { reiniciadas: reiniciadas.to_vec(), registros: vec![] };
-    consumo.procesar(&otra_vez(&[1, 2]), UNIX_EPOCH);
-    assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1)]);
-    // Lo que llega con el aviso ya es de la ventana nueva.
-    let recibido = Recibido { reiniciadas: vec![0], registros: vec![registro(0, 13, bueno(5))] };
-    consumo.procesar(&recibido, UNIX_EPOCH);
-    assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1)]);
-    consumo.procesar(&otra_vez(&[0]), UNIX_EPOCH);
-    assert_eq!(consumo.abiertas().count(), 0);
-}
-
-#[test]
-fn releer_da_los_mismos_documentos_salvo_la_hora() {
-    let registros = (0..5).map(|n| registro(0, n, bueno(n as u64))).collect();
-    let recibido = Recibido { reiniciadas: vec![], registros };
-    let ids = |llegada: SystemTime| {
-        let tanda = Consumo::new("t", 3).procesar(&recibido, llegada);
-        let todos = tanda.crudos.iter().chain(&tanda.kpis);
-        todos.map(|d| (d.id.clone(), d.crc32)).collect::<Vec<_>>()
-    };
-    assert_eq!(ids(UNIX_EPOCH), ids(UNIX_EPOCH + Duration::from_secs(9)));
-}
-
-#[test]
-fn el_receptor_sigue_por_lo_confirmado_y_tras_un_error_vuelve_a_ello() {
-    let carpeta = tempfile::tempdir().unwrap();
-    let nuevo = || ReceptorEmbebido::new(&carpeta.path().join("datos"), TOPIC, "g").unwrap();
-    // Los offsets que llegan, y las particiones que han vuelto a lo confirmado.
-    let leer = |receptor: &mut ReceptorEmbebido| {
-        let Recibido { reiniciadas, registros } = receptor.recibir(Duration::ZERO).unwrap();
-        (registros.iter().map(|r| r.offset).collect::<Vec<_>>(), reiniciadas)
-    };
-    let confirmar = |receptor: &mut ReceptorEmbebido, siguiente| receptor.confirmar(&[(0, siguiente)].into());
-    mandar(carpeta.path(), (0..5).map(bueno));
-    let mut receptor = nuevo();
-    assert_eq!(receptor.atraso().unwrap(), 5);
-    assert_eq!(leer(&mut receptor), (vec![0, 1, 2, 3, 4], vec![0]));
-    assert_eq!((receptor.atraso().unwrap(), leer(&mut receptor)), (0, (vec![], vec![])));
-    confirmar(&mut receptor, 3).unwrap();
-    assert_eq!(leer(&mut nuevo()), (vec![3, 4], vec![0]));
-
-    // Confirmar falla: se vuelve a lo confirmado, y se dice.
-    let conexion = Connection::open(carpeta.path().join("datos/motor.sqlite3")).unwrap();
-    conexion.execute("ALTER TABLE grupos RENAME TO apartada", []).unwrap();
-    confirmar(&mut receptor, 5).unwrap_err();
-    conexion.execute("ALTER TABLE apartada RENAME TO grupos", []).unwrap();
-    assert_eq!(leer(&mut receptor), (vec![3, 4], vec![0]));
-
-    confirmar(&mut receptor, 9).unwrap();
-    assert!(matches!(nuevo().recibir(Duration::ZERO), Err(ErrorBroker::Definitivo(_))));
-}
-
-#[test]
-fn con_tope_llegan_los_primeros_y_ninguno_mas() {
-    let carpeta = tempfile::tempdir().unwrap();
-    mandar(carpeta.path(), (0..5).map(bueno));
-    let embebido = || Box::new(ReceptorEmbebido::new(&carpeta.path().join("datos"), TOPIC, "g").unwrap());
-    for (tope, esperados, completo) in [(Some(3), 3, true), (Some(9), 5, false), (None, 5, false)] {
-        let mut receptor = ConTope::new(embebido(), tope);
-        let recibido = receptor.recibir(Duration::ZERO).unwrap();
-        assert_eq!((recibido.registros.len(), receptor.completo()), (esperados, completo));
-        assert_eq!(recibido.reiniciadas, [0]);
-    }
-}
-
-#[test]
-fn el_almacen_no_repite_no_sustituye_y_distingue_otra_historia() {
-    let carpeta = tempfile::tempdir().unwrap();
-    let mut almacen = AlmacenEmbebido::new(carpeta.path()).unwrap();
-    let documento = |id: &str, crc32, n: u64| Documento {
-        id: id.to_owned(),
-        crc32,
-        campos: vec![("n".to_owned(), Dato::Json(n.into()))],
-    };
-    assert_eq!(almacen.insertar(CRUDOS, &[documento("a", Some(1), 1), documento("b", Some(2), 2)]), Ok(2));
-    assert_eq!(almacen.insertar(CRUDOS, &[documento("a", Some(1), 9), documento("c", Some(3), 3)]), Ok(1));
-    let otra = almacen.insertar(CRUDOS, &[documento("d", Some(4), 4), documento("b", Some(7), 2)]);
-    assert_eq!(otra, Err(ErrorAlmacen::OtraHistoria("b".to_owned())));
-    assert_eq!(almacen.insertar(KPIS, &[documento("k", None, 1)]), Ok(1));
-    assert_eq!(almacen.insertar(KPIS, &[documento("k", None, 2)]), Ok(0), "un KPI guardado se conserva");
-    assert_eq!(almacen.insertar(KPIS, &[]), Ok(0));
-    assert_eq!(a_json(&documento("a", None, 1)), json!({"_id": "a", "n": 1}));
-}
-
 #[test]
 fn si_hay_un_kafka_a_mano_el_motor_embebido_dice_como_usarlo() {
-    // Si el puerto ya está ocupado, algo responde en él, que es lo que hace falta.
-    let _a_mano = std::net::TcpListener::bind("127.0.0.1:29092");
+    let escucha = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let puerto = escucha.local_addr().unwrap().port();
+    assert!(a_mano(puerto).unwrap().contains(&format!("para usarlo, --broker localhost:{puerto}")));
+    drop(escucha);
+    assert_eq!(a_mano(puerto), None);
+
+    // Y el programa lo dice del puerto de siempre, haya o no un Kafka en este ordenador.
     let carpeta = tempfile::tempdir().unwrap();
     let salida = correr("productor", carpeta.path(), &["--rondas", "1"]);
-    assert!(errores(&salida).contains("responde algo: para usarlo, --broker localhost:29092"), "{salida:?}");
+    assert_eq!(errores(&salida).contains("responde algo"), a_mano(PUERTO).is_some(), "{salida:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use practicas_iabd06::influx::buffer::{EnMemoria, Lote};
-use practicas_iabd06::influx::destino::{Destino, Respuesta};
+use practicas_iabd06::influx::destino::{Destino, Entrega};
 use practicas_iabd06::influx::{Point, WriteApi, WriteError, WriteOptions};
 
 const NUNCA: Duration = Duration::from_secs(3600);
@@ -13,11 +13,11 @@ const PACIENCIA: Duration = Duration::from_secs(20);
 /// Anuncia cada lote y contesta lo que se le mande; sin mandato, que está escrito.
 struct DeMentira {
     lotes: Sender<Vec<String>>,
-    mandatos: Option<Receiver<Respuesta>>,
+    mandatos: Option<Receiver<Entrega>>,
 }
 
 impl Destino for DeMentira {
-    fn enviar(&mut self, lote: &Lote) -> Respuesta {
+    fn enviar(&mut self, lote: &Lote) -> Entrega {
         let texto = String::from_utf8(lote.texto.clone()).unwrap();
         let _ = self.lotes.send(texto.lines().map(str::to_owned).collect());
         match &self.mandatos {
@@ -27,8 +27,8 @@ impl Destino for DeMentira {
     }
 }
 
-fn escrito(n: usize) -> Respuesta {
-    Respuesta { escritas: n, ..Respuesta::default() }
+fn escrito(n: usize) -> Entrega {
+    Entrega { escritas: n, ..Entrega::default() }
 }
 
 fn opciones() -> WriteOptions {
@@ -42,7 +42,7 @@ fn abrir(opciones: WriteOptions) -> (WriteApi, Receiver<Vec<String>>) {
 }
 
 /// Un destino que no contesta hasta que se le manda.
-fn abrir_mandado(opciones: WriteOptions) -> (WriteApi, Receiver<Vec<String>>, Sender<Respuesta>) {
+fn abrir_mandado(opciones: WriteOptions) -> (WriteApi, Receiver<Vec<String>>, Sender<Entrega>) {
     let ((lotes, recibidos), (mandar, mandatos)) = (mpsc::channel(), mpsc::channel());
     let destino = DeMentira { lotes, mandatos: Some(mandatos) };
     let api = WriteApi::new(Box::new(EnMemoria::new(1 << 20)), Box::new(destino), opciones).unwrap();
@@ -149,7 +149,7 @@ fn lo_no_enviado_sigue_en_el_buffer_y_vuelve_a_salir_en_orden() {
     escribir(&api, 0..5);
     // Escribe 2, aparta 1 y pide esperar: quedan 2.
     let esperar = Some((NUNCA, "se ha cansado".to_owned()));
-    mandar.send(Respuesta { escritas: 2, apartadas: 1, esperar }).unwrap();
+    mandar.send(Entrega { escritas: 2, apartadas: 1, esperar }).unwrap();
     let resumen = api.flush();
     assert_eq!((resumen.enviados, resumen.apartados, resumen.pendientes), (2, 1, 2));
     assert_eq!(resumen.motivo.as_deref(), Some("se ha cansado"));
@@ -164,7 +164,7 @@ fn lo_no_enviado_sigue_en_el_buffer_y_vuelve_a_salir_en_orden() {
 fn mientras_el_destino_pide_esperar_un_lote_lleno_no_sale() {
     let (api, lotes, mandar) = abrir_mandado(WriteOptions { batch_size: 2, ..opciones() });
     let esperar = Some((NUNCA, "todavía no".to_owned()));
-    mandar.send(Respuesta { esperar, ..Respuesta::default() }).unwrap();
+    mandar.send(Entrega { esperar, ..Entrega::default() }).unwrap();
     escribir(&api, 0..2);
     lotes.recv_timeout(PACIENCIA).unwrap();
     escribir(&api, 2..8); // tres lotes más, llenos: tres órdenes que el hilo desoye
@@ -177,7 +177,7 @@ fn mientras_el_destino_pide_esperar_un_lote_lleno_no_sale() {
 fn pasada_la_espera_el_lote_se_reintenta_solo() {
     let (api, lotes, mandar) = abrir_mandado(WriteOptions { batch_size: 2, ..opciones() });
     let esperar = Some((Duration::from_millis(1), "un momento".to_owned()));
-    mandar.send(Respuesta { esperar, ..Respuesta::default() }).unwrap();
+    mandar.send(Entrega { esperar, ..Entrega::default() }).unwrap();
     mandar.send(escrito(2)).unwrap();
     escribir(&api, 0..2);
     for _ in 0..2 {

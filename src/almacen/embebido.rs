@@ -20,7 +20,9 @@ impl AlmacenEmbebido {
     /// # Errors
     /// [`ErrorAlmacen::Definitivo`] si no se puede.
     pub fn new(datos: &Path) -> Result<Self, ErrorAlmacen> {
-        Ok(AlmacenEmbebido { conexion: embebido::abrir(datos).map_err(ErrorAlmacen::Definitivo)? })
+        Ok(AlmacenEmbebido {
+            conexion: embebido::abrir(datos).map_err(|frase| ErrorAlmacen::Definitivo(frase.0))?,
+        })
     }
 
     /// Todo o nada: si un documento es de otra historia, no se guarda ninguno.
@@ -63,13 +65,7 @@ impl Almacen for AlmacenEmbebido {
         match self.guardar(coleccion, documentos) {
             Ok(Ok(nuevos)) => Ok(nuevos),
             Ok(Err(id)) => Err(ErrorAlmacen::OtraHistoria(id)),
-            Err(error) => {
-                let frase = format!("el motor embebido no responde ({})", embebido::causa(&error));
-                Err(match embebido::es_pasajero(&error) {
-                    true => ErrorAlmacen::Pasajero(frase),
-                    false => ErrorAlmacen::Definitivo(frase),
-                })
-            }
+            Err(error) => Err(embebido::fallo(&error, ErrorAlmacen::Pasajero, ErrorAlmacen::Definitivo)),
         }
     }
 }

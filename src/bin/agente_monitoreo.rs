@@ -16,6 +16,7 @@ use practicas_iabd06::pantalla::Pantalla;
 use practicas_iabd06::parada::Parada;
 use practicas_iabd06::ritmo::Ritmo;
 use practicas_iabd06::sistema::Sistema;
+use practicas_iabd06::tablero::TableroAgente;
 
 fn main() -> ExitCode {
     salir(agente())
@@ -32,22 +33,15 @@ fn agente() -> Result<(), Fallo> {
     let pantalla = Pantalla::new(&config.salida, &parada)?;
 
     // 1. Inicialización: el cliente y su WriteApi en modo batching.
-    let cliente = InfluxDBClient::new(
-        &config.lugar,
-        &config.datos,
-        &config.host_id,
-        config.limites,
-        pantalla.avisos(),
-    )?;
+    let cliente = InfluxDBClient::new(config.ajustes(), pantalla.avisos())?;
     let write_api = cliente.write_api(config.write_options.clone())?;
 
     // 2. Bucle de lectura, a hora fija.
     let mut sistema = Sistema::new()?;
     let mut ritmo = Ritmo::cada(config.intervalo);
-    let mut lecturas = 0;
-    while config.lecturas != Some(lecturas) && ritmo.esperar(&parada) {
+    let mut tablero = TableroAgente::new(&pantalla, config.intervalo, &config.write_options);
+    while config.lecturas != Some(tablero.lecturas()) && ritmo.esperar(&parada) {
         let metricas = sistema.obtener_metricas_sistema(&config.host_id)?;
-        lecturas += 1;
 
         let punto = Point::new(MEDIDA)
             .tag("host_id", &metricas.host)
@@ -59,11 +53,11 @@ fn agente() -> Result<(), Fallo> {
         if let Err(error) = write_api.write(&punto) {
             pantalla.avisar(Nivel::Error, &error.to_string());
         }
-        pantalla.lectura(&metricas, &write_api.resumen(), config.puntos_por_lote());
+        tablero.lectura(&metricas, &write_api.resumen());
     }
 
     // 3. Cierre: lo que quede en el buffer sale ahora.
     let resumen = write_api.close();
-    pantalla.resumen(lecturas, &resumen);
+    tablero.resumen(&resumen);
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use practicas_iabd06::avisos::Nivel;
 use practicas_iabd06::broker::Receptor;
 use practicas_iabd06::broker::tope::ConTope;
-use practicas_iabd06::config::tuberia::Consumidor;
+use practicas_iabd06::config::consumidor::Consumidor;
 use practicas_iabd06::consumo::Consumo;
 use practicas_iabd06::fallo::{Fallo, salir};
 use practicas_iabd06::insistir::Insistencia;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use practicas_iabd06::avisos::Nivel;
 use practicas_iabd06::broker::PorEnviar;
 use practicas_iabd06::broker::envios::{Cierre, Envios};
-use practicas_iabd06::config::tuberia::Productor;
+use practicas_iabd06::config::productor::Productor;
 use practicas_iabd06::fallo::{Fallo, salir};
 use practicas_iabd06::herramientas::texto::contar;
 use practicas_iabd06::motores;

@@ -38,7 +38,7 @@ impl EmisorEmbebido {
     /// # Errors
     /// [`ErrorBroker::Definitivo`] si no se puede.
     pub fn new(datos: &Path, topic: &str) -> Result<Self, ErrorBroker> {
-        let conexion = embebido::abrir(datos).map_err(ErrorBroker::Definitivo)?;
+        let conexion = embebido::abrir(datos).map_err(|frase| ErrorBroker::Definitivo(frase.0))?;
         Ok(EmisorEmbebido { conexion, topic: topic.to_owned() })
     }
 }
@@ -68,7 +68,7 @@ impl ReceptorEmbebido {
     /// # Errors
     /// [`ErrorBroker::Definitivo`] si no se puede.
     pub fn new(datos: &Path, topic: &str, grupo: &str) -> Result<Self, ErrorBroker> {
-        let conexion = embebido::abrir(datos).map_err(ErrorBroker::Definitivo)?;
+        let conexion = embebido::abrir(datos).map_err(|frase| ErrorBroker::Definitivo(frase.0))?;
         let (topic, grupo) = (topic.to_owned(), grupo.to_owned());
         Ok(ReceptorEmbebido { conexion, topic, grupo, siguiente: None, reiniciada: false })
     }
@@ -165,6 +165,5 @@ fn final_de(conexion: &Connection, topic: &str) -> rusqlite::Result<i64> {
 }
 
 fn fallo(error: &rusqlite::Error) -> ErrorBroker {
-    let frase = format!("el motor embebido no responde ({})", embebido::causa(error));
-    if embebido::es_pasajero(error) { ErrorBroker::Pasajero(frase) } else { ErrorBroker::Definitivo(frase) }
+    embebido::fallo(error, ErrorBroker::Pasajero, ErrorBroker::Definitivo)
 }

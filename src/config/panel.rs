@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{GENERALES, Opcion, Programa, Salida, Valores, agente, opcion, tuberia};
+use super::influxdb::{SERVIDOR, lugar};
+use super::mongodb::{BaseDeDatos, DE_MONGODB, base_de_datos};
+use super::{GENERALES, Opcion, Programa, Salida, Valores, datos, de_datos};
 use crate::fallo::Fallo;
 use crate::influx::Lugar;
 
@@ -22,47 +24,54 @@ pub struct Panel {
     /// De dónde se leen los puntos del agente.
     pub puntos: Lugar,
     /// De dónde se leen los documentos del consumidor.
-    pub base: tuberia::BaseDeDatos,
+    pub base: BaseDeDatos,
     /// Lo que se enseña.
     pub salida: Salida,
 }
 
-const PROPIAS: &[Opcion] = &[
-    opcion("puerto", "N", "", "Puerto de la página; 0, uno cualquiera [8080 o el siguiente libre]"),
-    opcion("escuchar", "DIRECCIÓN", "", "Con 0.0.0.0 la ven también los demás ordenadores [127.0.0.1]"),
-    opcion("abrir", "", "", "Abre la página en el navegador"),
-    opcion("datos", "CARPETA", "", "Dónde están el fichero del agente y el motor embebido [datos]"),
-];
+const PUERTO: Opcion =
+    Opcion::new("puerto", "N", "", "Puerto de la página; 0, uno cualquiera [8080 o el siguiente libre]");
+const ESCUCHAR: Opcion =
+    Opcion::new("escuchar", "DIRECCIÓN", "", "Con 0.0.0.0 la ven también los demás ordenadores [127.0.0.1]");
+const ABRIR: Opcion = Opcion::interruptor("abrir", "Abre la página en el navegador");
+const DATOS: Opcion = de_datos("Dónde están el fichero del agente y el motor embebido [datos]");
 
 /// El programa y su ayuda.
 pub const PROGRAMA: Programa = Programa {
     nombre: "panel_metricas",
     resumen: "Enseña en una página web lo que guardan el agente y el consumidor. Solo lee.\n\
               Sin configurar nada, lee datos/rendimiento_servidor.lp y datos/motor.sqlite3.",
-    opciones: &[PROPIAS, agente::SERVIDOR, tuberia::DE_MONGODB, GENERALES],
+    opciones: &[&[PUERTO, ESCUCHAR, ABRIR, DATOS], SERVIDOR, DE_MONGODB, GENERALES],
     pie: "Las variables se leen del entorno o de .env: son las mismas que usan los otros programas.",
 };
 
 impl Panel {
-    /// Lee la configuración.
+    /// Lee la configuración de este proceso.
     ///
     /// # Errors
     /// [`Fallo::Uso`] si algo no vale o falta.
     pub fn leer() -> Result<Self, Fallo> {
-        let valores = &Valores::del_proceso(&PROGRAMA)?;
-        let puerto = match valores.texto("puerto") {
+        Panel::de(&Valores::del_proceso(&PROGRAMA)?)
+    }
+
+    /// La configuración que dicen los valores.
+    ///
+    /// # Errors
+    /// Los de [`Panel::leer`].
+    pub fn de(valores: &Valores) -> Result<Self, Fallo> {
+        let puerto = match valores.texto(&PUERTO) {
             None => None,
             Some(texto) => Some(texto.parse().map_err(|_| {
-                Fallo::Uso(format!("--puerto tiene que ser un número de 0 a 65535, y es «{texto}»"))
+                Fallo::Uso(format!("{PUERTO} tiene que ser un número de 0 a 65535, y es «{texto}»"))
             })?),
         };
         Ok(Panel {
-            escuchar: valores.texto("escuchar").unwrap_or_else(|| "127.0.0.1".to_owned()),
+            escuchar: valores.texto(&ESCUCHAR).unwrap_or_else(|| "127.0.0.1".to_owned()),
             puerto,
-            abrir: valores.puesto("abrir"),
-            datos: tuberia::datos(valores),
-            puntos: agente::lugar(valores)?,
-            base: tuberia::base_de_datos(valores)?,
+            abrir: valores.puesto(&ABRIR),
+            datos: datos(valores),
+            puntos: lugar(valores)?,
+            base: base_de_datos(valores)?,
             salida: Salida::de(valores),
         })
     }

@@ -5,16 +5,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::acceso::Acceso;
 use super::buffer::Buffer;
 use super::carpeta::{Carpeta, ErrorCarpeta};
 use super::diario::{Diario, Limites};
 use super::envio::Envio;
 use super::fichero;
-use super::http::{Acceso, ClienteHttp};
+use super::http::ClienteHttp;
 use super::opciones::WriteOptions;
 use super::respaldo::ConRespaldo;
 use super::write_api::WriteApi;
 use crate::avisos::{Avisos, Nivel};
+use crate::fallo::Frase;
 use crate::herramientas::causa::causa;
 use crate::herramientas::texto::contar;
 use crate::nombres::FICHERO_PUNTOS;
@@ -36,6 +38,19 @@ pub enum Lugar {
     },
 }
 
+/// De quién son los puntos, adónde van y dónde esperan.
+#[derive(Debug, Clone, Copy)]
+pub struct Ajustes<'a> {
+    /// El nombre de este agente: no puede haber dos iguales hacia el mismo lugar.
+    pub host_id: &'a str,
+    /// Adónde van.
+    pub lugar: &'a Lugar,
+    /// La carpeta de datos.
+    pub datos: &'a Path,
+    /// Tamaño del diario.
+    pub limites: Limites,
+}
+
 /// El cliente: un servidor (o un fichero) y la carpeta donde esperan los puntos de este agente.
 pub struct InfluxDBClient {
     lugar: Lugar,
@@ -51,7 +66,7 @@ pub enum ErrorCliente {
     /// La carpeta de este `host_id` no se puede usar.
     Carpeta(ErrorCarpeta),
     /// La URL no vale.
-    Url(String),
+    Url(Frase),
     /// El fichero o el diario no se pueden abrir.
     Disco(PathBuf, io::Error),
     /// El sistema no puede crear el hilo temporizador.
@@ -59,17 +74,12 @@ pub enum ErrorCliente {
 }
 
 impl InfluxDBClient {
-    /// Reserva la carpeta de `host_id` dentro de `datos`. No conecta todavía.
+    /// Reserva la carpeta de este agente. No conecta todavía.
     ///
     /// # Errors
     /// [`ErrorCliente`], que es una frase para el usuario.
-    pub fn new(
-        lugar: &Lugar,
-        datos: &Path,
-        host_id: &str,
-        limites: Limites,
-        avisos: Avisos,
-    ) -> Result<Self, ErrorCliente> {
+    pub fn new(ajustes: Ajustes, avisos: Avisos) -> Result<Self, ErrorCliente> {
+        let Ajustes { host_id, lugar, datos, limites } = ajustes;
         let carpeta = Carpeta::reservar(datos, host_id, &lugar.identidad(), &lugar.to_string())
             .map_err(ErrorCliente::Carpeta)?;
         Ok(InfluxDBClient { lugar: lugar.clone(), datos: datos.to_owned(), carpeta, limites, avisos })
@@ -80,40 +90,47 @@ impl InfluxDBClient {
     /// # Errors
     /// [`ErrorCliente`], que es una frase para el usuario.
     pub fn write_api(self, opciones: WriteOptions) -> Result<WriteApi, ErrorCliente> {
-        let decir = |frase: String| (self.avisos)(Nivel::Info, &frase);
-        match &self.lugar {
-            Lugar::Fichero => {
-                let ruta = self.datos.join(FICHERO_PUNTOS);
-                let abierto = fichero::abrir(&ruta, self.avisos.clone());
-                let (fichero, asegurar, cortados) =
-                    abierto.map_err(|e| ErrorCliente::Disco(ruta.clone(), e))?;
-                let ruta = ruta.display().to_string();
-                decir(format!(
-                    "Sin servidor configurado: los puntos van a {ruta}, que se carga con «influx write -f»."
-                ));
-                if cortados > 0 {
-                    decir(format!("La última línea de {ruta} estaba a medias (un apagón): se ha cortado."));
-                }
-                let buffer = ConRespaldo::new(fichero, ruta, self.carpeta, self.avisos);
-                WriteApi::new(Box::new(buffer), Box::new(asegurar), opciones).map_err(ErrorCliente::Hilo)
-            }
+        match self.lugar.clone() {
+            Lugar::Fichero => self.hacia_el_fichero(opciones),
             Lugar::Servidor { url, acceso } => {
-                let http = ClienteHttp::new(url, acceso, LIMITE_PETICION).map_err(ErrorCliente::Url)?;
-                let ruta = self.carpeta.ruta.clone();
-                let abierto = Diario::abrir(&ruta, self.limites, self.avisos.clone());
-                let diario = abierto.map_err(|e| ErrorCliente::Disco(ruta.clone(), e))?;
-                decir(format!("Los puntos van a {}; mientras esperan, en {}.", self.lugar, ruta.display(),));
-                if diario.pendientes() > 0 {
-                    let puntos = contar(diario.pendientes() as u64, "punto", "puntos");
-                    decir(format!("De la vez anterior queda por enviar: {puntos}. Sale primero."));
-                }
-                let rechazados = ruta.join("rechazados.lp");
-                let (nombre, avisos) = (self.lugar.to_string(), self.avisos.clone());
-                let envio = Envio::new(http, acceso.clone(), nombre, rechazados, opciones.politica(), avisos);
-                let buffer = ConRespaldo::new(diario, ruta.display().to_string(), self.carpeta, self.avisos);
-                WriteApi::new(Box::new(buffer), Box::new(envio), opciones).map_err(ErrorCliente::Hilo)
+                let http = ClienteHttp::new(&url, &acceso, LIMITE_PETICION).map_err(ErrorCliente::Url)?;
+                self.hacia_el_servidor(http, opciones)
             }
         }
+    }
+
+    fn hacia_el_fichero(self, opciones: WriteOptions) -> Result<WriteApi, ErrorCliente> {
+        let ruta = self.datos.join(FICHERO_PUNTOS);
+        let abierto = fichero::abrir(&ruta, self.avisos.clone());
+        let (buffer, asegurar, cortados) = abierto.map_err(|e| ErrorCliente::Disco(ruta.clone(), e))?;
+        let ruta = ruta.display().to_string();
+        self.decir(&format!(
+            "Sin servidor configurado: los puntos van a {ruta}, que se carga con «influx write -f»."
+        ));
+        if cortados > 0 {
+            self.decir(&format!("La última línea de {ruta} estaba a medias (un apagón): se ha cortado."));
+        }
+        let buffer = ConRespaldo::new(buffer, ruta, self.carpeta, self.avisos);
+        WriteApi::new(Box::new(buffer), Box::new(asegurar), opciones).map_err(ErrorCliente::Hilo)
+    }
+
+    fn hacia_el_servidor(self, http: ClienteHttp, opciones: WriteOptions) -> Result<WriteApi, ErrorCliente> {
+        let ruta = self.carpeta.ruta.clone();
+        let abierto = Diario::abrir(&ruta, self.limites, self.avisos.clone());
+        let diario = abierto.map_err(|e| ErrorCliente::Disco(ruta.clone(), e))?;
+        self.decir(&format!("Los puntos van a {}; mientras esperan, en {}.", self.lugar, ruta.display()));
+        if diario.pendientes() > 0 {
+            let puntos = contar(diario.pendientes() as u64, "punto", "puntos");
+            self.decir(&format!("De la vez anterior queda por enviar: {puntos}. Sale primero."));
+        }
+        let (nombre, rechazados) = (self.lugar.to_string(), ruta.join("rechazados.lp"));
+        let envio = Envio::new(http, nombre, rechazados, opciones.politica(), self.avisos.clone());
+        let buffer = ConRespaldo::new(diario, ruta.display().to_string(), self.carpeta, self.avisos);
+        WriteApi::new(Box::new(buffer), Box::new(envio), opciones).map_err(ErrorCliente::Hilo)
+    }
+
+    fn decir(&self, frase: &str) {
+        (self.avisos)(Nivel::Info, frase);
     }
 }
 
@@ -151,7 +168,7 @@ impl fmt::Display for ErrorCliente {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ErrorCliente::Carpeta(error) => error.fmt(f),
-            ErrorCliente::Url(frase) => f.write_str(frase),
+            ErrorCliente::Url(frase) => frase.fmt(f),
             ErrorCliente::Disco(ruta, error) => {
                 write!(
                     f,

@@ -8,8 +8,10 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::header;
 
-use super::frases;
-use super::http::{self, Acceso, Contestacion};
+use super::acceso::{Acceso, es_local, host_de};
+use super::contestacion::{Contestacion, explicar, traducir};
+use super::{frases, http};
+use crate::fallo::Frase;
 
 /// Lo que puede tardar una consulta.
 const LIMITE: Duration = Duration::from_secs(8);
@@ -29,9 +31,9 @@ impl ClienteConsulta {
     ///
     /// # Errors
     /// Una frase, si la URL no se entiende.
-    pub fn new(url: &str, acceso: Acceso) -> Result<Self, String> {
+    pub fn new(url: &str, acceso: Acceso) -> Result<Self, Frase> {
         let url = url.trim_end_matches('/').to_owned();
-        let local = http::es_local(&http::host_de(&url)?);
+        let local = es_local(&host_de(&url)?);
         let agente = http::agente(local, LIMITE, concat!("panel_metricas/", env!("CARGO_PKG_VERSION")));
         Ok(ClienteConsulta { agente, url, acceso })
     }
@@ -43,29 +45,26 @@ impl ClienteConsulta {
     /// Lo que ha contestado el servidor, si no es lo pedido.
     pub fn consultar(&self, consulta: &str) -> Result<String, Contestacion> {
         let enviada = match &self.acceso {
-            Acceso::V2 { token, org, .. } => self
-                .agente
-                .post(format!("{}/api/v2/query", self.url))
-                .query("org", org)
-                .header(header::AUTHORIZATION, format!("Token {token}"))
-                .header(header::CONTENT_TYPE, "application/vnd.flux")
-                .header(header::ACCEPT, "application/csv")
-                .send(consulta),
-            Acceso::V1 { database, credenciales } => {
+            Acceso::V2 { org, .. } => {
+                let peticion = self.agente.post(format!("{}/api/v2/query", self.url)).query("org", org);
+                self.acceso
+                    .autorizar(peticion)
+                    .header(header::CONTENT_TYPE, "application/vnd.flux")
+                    .header(header::ACCEPT, "application/csv")
+                    .send(consulta)
+            }
+            Acceso::V1 { database, .. } => {
                 let peticion = self.agente.get(format!("{}/query", self.url));
                 let peticion = peticion.query("db", database).query("q", consulta).query("epoch", "ms");
-                match credenciales {
-                    Some((usuario, clave)) => peticion.query("u", usuario).query("p", clave).call(),
-                    None => peticion.call(),
-                }
+                self.acceso.autorizar(peticion).call()
             }
         };
-        let mut contestacion = enviada.map_err(|error| http::explicar(&error))?;
+        let mut contestacion = enviada.map_err(|error| explicar(&error))?;
         let cuerpo = contestacion.body_mut().with_config().limit(MAX_CUERPO).read_to_string();
         match cuerpo {
             Ok(texto) if contestacion.status().is_success() => Ok(texto),
-            Ok(texto) => Err(http::traducir(&contestacion, &texto)),
-            Err(error) => Err(http::explicar(&error)),
+            Ok(texto) => Err(traducir(&contestacion, &texto)),
+            Err(error) => Err(explicar(&error)),
         }
     }
 

@@ -14,12 +14,12 @@ pub trait Destino: Send + 'static {
     fn saludar(&mut self) {}
 
     /// Envía un lote y dice qué ha sido de él.
-    fn enviar(&mut self, lote: &Lote) -> Respuesta;
+    fn enviar(&mut self, lote: &Lote) -> Entrega;
 }
 
-/// Lo que contesta un [`Destino`]: las primeras `escritas + apartadas` líneas ya no están pendientes.
+/// Lo que ha sido de un lote: las primeras `escritas + apartadas` líneas ya no están pendientes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Respuesta {
+pub struct Entrega {
     /// Líneas escritas en el destino.
     pub escritas: usize,
     /// Líneas que el destino no aceptará nunca, guardadas aparte.

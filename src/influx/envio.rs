@@ -11,6 +11,7 @@
 //!
 //! Fuente: la tabla de Telegraf (plugin `outputs/influxdb_v2`), el cliente más probado.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::buffer::Lote;
-use super::destino::{Destino, Respuesta};
+use super::contestacion::Contestacion;
+use super::destino::{Destino, Entrega};
 use super::frases::frase;
-use super::http::{Acceso, ClienteHttp, Contestacion};
+use super::http::ClienteHttp;
 use crate::avisos::{Avisos, Nivel};
 use crate::herramientas::causa::causa;
 use crate::herramientas::lineas;
@@ -39,7 +41,6 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// Un servidor como [`Destino`].
 pub struct Envio {
     http: ClienteHttp,
-    acceso: Acceso,
     servidor: String,
     rechazados: PathBuf,
     avisos: Avisos,
@@ -53,7 +54,6 @@ impl Envio {
     /// `servidor` es el nombre que sale en los avisos; `rechazados`, el fichero de las líneas apartadas.
     pub fn new(
         http: ClienteHttp,
-        acceso: Acceso,
         servidor: String,
         rechazados: PathBuf,
         politica: Politica,
@@ -61,7 +61,7 @@ impl Envio {
     ) -> Self {
         let reintentos = Reintentos::new(politica);
         let (tope, problema, rechazando) = (usize::MAX, None, false);
-        Envio { http, acceso, servidor, rechazados, avisos, reintentos, tope, problema, rechazando }
+        Envio { http, servidor, rechazados, avisos, reintentos, tope, problema, rechazando }
     }
 
     fn bien(&mut self) {
@@ -72,8 +72,15 @@ impl Envio {
         }
     }
 
+    /// Dice lo que ha contestado el servidor, y devuelve el motivo.
+    fn mal(&mut self, contestacion: &Contestacion) -> String {
+        let (codigo, motivo) = frase(contestacion, self.http.acceso(), &self.servidor);
+        self.decir(codigo, &motivo);
+        motivo
+    }
+
     /// Dice el problema, si no es el mismo que el último.
-    fn mal(&mut self, codigo: u16, motivo: &str) {
+    fn decir(&mut self, codigo: u16, motivo: &str) {
         if self.problema.replace(codigo) != Some(codigo) {
             (self.avisos)(Nivel::Aviso, &format!("{motivo}. Los puntos se guardan y se reintenta solo."));
         }
@@ -90,6 +97,16 @@ impl Envio {
         espera
     }
 
+    /// Una petición de `bytes` no ha salido: lo dice, y devuelve cuánto esperar y por qué.
+    fn no_sale(&mut self, problema: &Contestacion, bytes: usize) -> (Duration, String) {
+        // Un 413 puede llegar así: el servidor cuelga sin leer el cuerpo entero.
+        if matches!(problema, Contestacion::Cortada(_)) && bytes > CUERPO_GRANDE {
+            self.bajar_tope(bytes);
+        }
+        let motivo = self.mal(problema);
+        (self.espera(problema), motivo)
+    }
+
     /// El servidor no admite un cuerpo de `bytes`: los siguientes, de la mitad.
     fn bajar_tope(&mut self, bytes: usize) {
         if self.tope == usize::MAX {
@@ -100,12 +117,15 @@ impl Envio {
         self.tope = bytes / 2;
     }
 
-    /// Guarda una línea que el servidor no aceptará nunca, con lo que dijo de ella.
-    fn apartar(&mut self, linea: &[u8], codigo: u16, palabras: &str) -> std::io::Result<()> {
-        let fecha = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
-        let mut ficha = format!("# {fecha} {codigo} {palabras}\n").into_bytes();
-        ficha.extend_from_slice(linea);
-        lineas::anadir(&mut lineas::abrir(&self.rechazados)?, &ficha)?;
+    /// Aparta una línea que el servidor no aceptará nunca. Si no se puede, cuánto hay que esperar y por qué.
+    fn apartar(&mut self, linea: &[u8], codigo: u16, palabras: &str) -> Result<(), (Duration, String)> {
+        if let Err(error) = self.guardar_rechazada(linea, codigo, palabras) {
+            let ruta = self.rechazados.display();
+            let motivo = format!("no se puede escribir en {ruta}: {}", causa(&error));
+            self.decir(1, &motivo);
+            return Err((self.reintentos.fallo(Instant::now(), fastrand::f64()), motivo));
+        }
+        self.bien();
         if !self.rechazando {
             let ruta = self.rechazados.display();
             let frase = format!(
@@ -116,6 +136,14 @@ impl Envio {
             self.rechazando = true;
         }
         Ok(())
+    }
+
+    /// Guarda una línea rechazada, con lo que dijo de ella el servidor.
+    fn guardar_rechazada(&self, linea: &[u8], codigo: u16, palabras: &str) -> io::Result<()> {
+        let fecha = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+        let mut ficha = format!("# {fecha} {codigo} {palabras}\n").into_bytes();
+        ficha.extend_from_slice(linea);
+        lineas::anadir(&mut lineas::abrir(&self.rechazados)?, &ficha)
     }
 }
 
@@ -128,15 +156,14 @@ impl Destino for Envio {
                 (self.avisos)(Nivel::Info, &frase);
             }
             problema => {
-                let (codigo, motivo) = frase(&problema, &self.acceso, &self.servidor);
-                self.mal(codigo, &motivo);
+                self.mal(&problema);
             }
         }
     }
 
-    fn enviar(&mut self, lote: &Lote) -> Respuesta {
+    fn enviar(&mut self, lote: &Lote) -> Entrega {
         let inicio = Instant::now();
-        let mut respuesta = Respuesta::default();
+        let mut entrega = Entrega::default();
         let mut resto = &lote.texto[..];
         let mut probar = lote.lineas; // cuántas líneas van juntas en la próxima petición, como mucho
         while !resto.is_empty() {
@@ -144,7 +171,7 @@ impl Destino for Envio {
             match self.http.escribir(trozo) {
                 Contestacion::Escrito => {
                     self.bien();
-                    respuesta.escritas += lineas;
+                    entrega.escritas += lineas;
                     resto = despues;
                     probar = probar.saturating_mul(2);
                 }
@@ -152,41 +179,27 @@ impl Destino for Envio {
                 | Contestacion::DemasiadoGrande(codigo, palabras)
                     if lineas == 1 =>
                 {
-                    if let Err(error) = self.apartar(trozo, codigo, &palabras) {
-                        let ruta = self.rechazados.display();
-                        let motivo = format!("no se puede escribir en {ruta}: {}", causa(&error));
-                        self.mal(1, &motivo);
-                        let espera = self.reintentos.fallo(Instant::now(), fastrand::f64());
-                        respuesta.esperar = Some((espera, motivo));
-                        return respuesta;
+                    entrega.esperar = self.apartar(trozo, codigo, &palabras).err();
+                    if entrega.esperar.is_some() {
+                        return entrega;
                     }
-                    self.bien();
-                    respuesta.apartadas += 1;
+                    entrega.apartadas += 1;
                     resto = despues;
                 }
                 Contestacion::Rechazado(..) => probar = lineas.div_ceil(2),
                 Contestacion::DemasiadoGrande(..) => self.bajar_tope(trozo.len()),
                 problema => {
-                    // Un 413 puede llegar así: el servidor cuelga sin leer el cuerpo entero.
-                    if matches!(problema, Contestacion::Cortada(_)) && trozo.len() > CUERPO_GRANDE {
-                        self.bajar_tope(trozo.len());
-                    }
-                    let (codigo, motivo) = frase(&problema, &self.acceso, &self.servidor);
-                    self.mal(codigo, &motivo);
-                    respuesta.esperar = Some((self.espera(&problema), motivo));
-                    return respuesta;
+                    entrega.esperar = Some(self.no_sale(&problema, trozo.len()));
+                    return entrega;
                 }
             }
         }
-        if respuesta.apartadas == 0 {
+        if entrega.apartadas == 0 {
             self.rechazando = false;
         }
-        let puntos = contar(respuesta.escritas as u64, "punto", "puntos");
-        (self.avisos)(
-            Nivel::Detalle,
-            &format!("Lote escrito en {} ms: {puntos}.", inicio.elapsed().as_millis()),
-        );
-        respuesta
+        let (ms, puntos) = (inicio.elapsed().as_millis(), contar(entrega.escritas as u64, "punto", "puntos"));
+        (self.avisos)(Nivel::Detalle, &format!("Lote escrito en {ms} ms: {puntos}."));
+        entrega
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::buffer::{Buffer, Lote};
-use super::destino::{Destino, Respuesta};
+use super::destino::{Destino, Entrega};
 use crate::avisos::{Avisos, Nivel};
 use crate::herramientas::causa::causa;
 use crate::herramientas::lineas;
@@ -18,7 +18,7 @@ use crate::herramientas::lineas;
 const OTRO_INTENTO: Duration = Duration::from_secs(5);
 
 /// El fichero como buffer: pendiente es lo escrito que aún no se ha asegurado.
-pub struct Fichero {
+pub struct EnFichero {
     fichero: File,
     sin_asegurar: usize,
 }
@@ -36,12 +36,12 @@ pub struct Asegurar {
 ///
 /// # Errors
 /// Los del sistema: permisos, disco lleno, carpeta que no existe.
-pub fn abrir(ruta: &Path, avisos: Avisos) -> io::Result<(Fichero, Asegurar, u64)> {
+pub fn abrir(ruta: &Path, avisos: Avisos) -> io::Result<(EnFichero, Asegurar, u64)> {
     let mut fichero = lineas::abrir(ruta)?;
     let cortados = con_candado(&mut fichero, lineas::cortar_linea_rota)?;
     // Abierto otra vez, no clonado: un clon compartiría el candado.
     let asegurar = Asegurar { fichero: lineas::abrir(ruta)?, avisos, fallando: false };
-    Ok((Fichero { fichero, sin_asegurar: 0 }, asegurar, cortados))
+    Ok((EnFichero { fichero, sin_asegurar: 0 }, asegurar, cortados))
 }
 
 /// Varios agentes (servidor_A y servidor_B) pueden añadir al mismo fichero: uno cada vez.
@@ -52,7 +52,7 @@ fn con_candado<T>(fichero: &mut File, tarea: impl FnOnce(&mut File) -> io::Resul
     resultado
 }
 
-impl Buffer for Fichero {
+impl Buffer for EnFichero {
     fn anotar(&mut self, linea: &str) -> io::Result<()> {
         con_candado(&mut self.fichero, |f| lineas::anadir(f, linea.as_bytes()))?;
         self.sin_asegurar += 1;
@@ -75,7 +75,7 @@ impl Buffer for Fichero {
 
 impl Destino for Asegurar {
     /// El lote solo trae texto si esperaba en memoria porque no cabía en el disco.
-    fn enviar(&mut self, lote: &Lote) -> Respuesta {
+    fn enviar(&mut self, lote: &Lote) -> Entrega {
         let escrito = match lote.texto.is_empty() {
             true => Ok(()),
             false => con_candado(&mut self.fichero, |f| lineas::anadir(f, &lote.texto)),
@@ -83,7 +83,7 @@ impl Destino for Asegurar {
         match escrito.and_then(|()| self.fichero.sync_data()) {
             Ok(()) => {
                 self.fallando = false;
-                Respuesta { escritas: lote.lineas, ..Respuesta::default() }
+                Entrega { escritas: lote.lineas, ..Entrega::default() }
             }
             Err(error) => {
                 let motivo = format!("no se puede asegurar el fichero en el disco: {}", causa(&error));
@@ -91,7 +91,7 @@ impl Destino for Asegurar {
                     (self.avisos)(Nivel::Aviso, &format!("{motivo}. Se vuelve a intentar solo."));
                     self.fallando = true;
                 }
-                Respuesta { esperar: Some((OTRO_INTENTO, motivo)), ..Respuesta::default() }
+                Entrega { esperar: Some((OTRO_INTENTO, motivo)), ..Entrega::default() }
             }
         }
     }

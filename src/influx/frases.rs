@@ -1,6 +1,7 @@
 //! Las frases de cada problema con el servidor: qué pasa y qué hay que arreglar.
 
-use super::http::{Acceso, Contestacion};
+use super::acceso::Acceso;
+use super::contestacion::Contestacion;
 
 /// El código del problema (0 si no hay contestación) y su frase, sin punto final.
 pub fn frase(contestacion: &Contestacion, acceso: &Acceso, servidor: &str) -> (u16, String) {

@@ -3,26 +3,33 @@
 //! La lección son cuatro ficheros, que se leen en este orden: [`punto`], [`buffer`], [`write_api`] y
 //! `temporizador`.
 //! Los demás son los cuartos de al lado: dónde esperan las líneas ([`diario`], [`fichero`],
-//! [`respaldo`]) y cómo viajan ([`http`], [`envio`], [`frases`]).
+//! [`respaldo`]), cómo viajan ([`http`], [`envio`]) y qué quiere decir lo que contesta el servidor
+//! ([`contestacion`], [`frases`]).
 
+pub mod acceso;
 pub mod buffer;
 pub mod carpeta;
 pub mod cliente;
 #[cfg(feature = "panel")]
 pub mod consulta;
+pub mod contestacion;
 pub mod destino;
 pub mod diario;
 pub mod envio;
+mod escape;
 pub mod fichero;
 pub mod frases;
 pub mod http;
 pub mod opciones;
 pub mod punto;
 pub mod respaldo;
+mod segmento;
 mod temporizador;
+pub mod valor;
 pub mod write_api;
 
-pub use cliente::{InfluxDBClient, Lugar};
+pub use acceso::Acceso;
+pub use cliente::{Ajustes, InfluxDBClient, Lugar};
 pub use destino::{Resumen, WriteError};
 pub use opciones::WriteOptions;
 pub use punto::Point;

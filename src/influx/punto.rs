@@ -6,11 +6,13 @@
 //! ```
 //!
 //! Fuente: <https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/>.
-//! Lo que el formato no puede representar se trata como lo hace Telegraf.
+//! Lo que el formato no puede representar se trata como lo hace Telegraf. Al lado: [`valor`](super::valor),
+//! los tipos de un field, y `escape`, lo que lleva una `\` delante.
 
 use std::fmt::{self, Write};
 
-use serde_json::Number;
+use super::escape::{escapar, recortar};
+use super::valor::Valor;
 
 /// Un punto: una medida, sus tags (texto indexado), sus fields (los valores) y su instante.
 ///
@@ -23,21 +25,6 @@ pub struct Point<'a> {
     tags: Vec<(&'a str, &'a str)>,
     fields: Vec<(&'a str, Valor<'a>)>,
     time: Option<i64>,
-}
-
-/// Los tipos de un field. InfluxDB fija el tipo de cada field con el primer valor que recibe.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Valor<'a> {
-    /// `12.5`. NaN e infinito no existen en line protocol: el field se omite.
-    Float(f64),
-    /// `3i`
-    Integer(i64),
-    /// `3u`
-    Unsigned(u64),
-    /// `true` o `false`
-    Boolean(bool),
-    /// `"texto"`
-    String(&'a str),
 }
 
 /// Por qué un punto no se puede escribir.
@@ -118,25 +105,6 @@ impl<'a> Point<'a> {
     }
 }
 
-impl Valor<'_> {
-    fn escribir(&self, salida: &mut String) {
-        let _ = match self {
-            // serde_json escribe el decimal más corto que vuelve al mismo f64, tres veces más deprisa
-            // que `{x}`. Sin número (NaN, infinito) no se llega aquí: `field` lo ha omitido.
-            Valor::Float(x) => Number::from_f64(*x).map_or(Ok(()), |n| write!(salida, "{n}")),
-            Valor::Integer(n) => write!(salida, "{n}i"),
-            Valor::Unsigned(n) => write!(salida, "{n}u"),
-            Valor::Boolean(b) => write!(salida, "{b}"),
-            Valor::String(texto) => {
-                salida.push('"');
-                escapar(texto, "\"\\", salida);
-                salida.push('"');
-                Ok(())
-            }
-        };
-    }
-}
-
 /// El instante de un punto, en nanosegundos: el de ahora, y siempre mayor que el último.
 ///
 /// Dos puntos de una serie con el mismo instante se sobrescriben, y el reloj puede dar dos veces la
@@ -145,78 +113,11 @@ pub fn instante(ahora_ns: i64, ultimo_ns: i64) -> i64 {
     ahora_ns.max(ultimo_ns.saturating_add(1))
 }
 
-/// Copia `texto` a `salida` con una barra delante de cada carácter de `especiales`.
-///
-/// Un salto de línea partiría la línea en dos (y dejaría colar otra): se escribe `\n`, dos letras.
-fn escapar(texto: &str, especiales: &str, salida: &mut String) {
-    // Lo normal, nada que escapar: todo lo especial está hasta la coma, o es «=» o «\».
-    if !texto.bytes().any(|b| b <= b',' || b == b'=' || b == b'\\') {
-        salida.push_str(texto);
-        return;
-    }
-    for (i, letra) in texto.char_indices() {
-        match letra {
-            '\n' => salida.push_str("\\n"),
-            '\r' => salida.push_str("\\r"),
-            '\t' => salida.push_str("\\t"),
-            '\u{c}' => salida.push_str("\\f"),
-            '\\' if !especiales.contains('\\') => {
-                // Delante de un carácter escapado una barra no se puede representar: unos servidores
-                // la leen y otros rechazan la línea. Se quita, como al final.
-                if !texto[i..].trim_start_matches('\\').starts_with(|c| especiales.contains(c)) {
-                    salida.push('\\');
-                }
-            }
-            _ => {
-                if especiales.contains(letra) {
-                    salida.push('\\');
-                }
-                salida.push(letra);
-            }
-        }
-    }
-}
-
-/// Una barra al final se comería el separador que viene detrás: se quita.
-fn recortar(texto: &str) -> &str {
-    texto.trim_end_matches('\\')
-}
-
 /// Inserta por orden de clave, o sustituye si la clave ya estaba.
 fn poner<'a, V>(pares: &mut Vec<(&'a str, V)>, clave: &'a str, valor: V) {
     match pares.binary_search_by(|(otra, _)| (*otra).cmp(clave)) {
         Ok(i) => pares[i].1 = valor,
         Err(i) => pares.insert(i, (clave, valor)),
-    }
-}
-
-impl From<f64> for Valor<'_> {
-    fn from(x: f64) -> Self {
-        Valor::Float(x)
-    }
-}
-
-impl From<i64> for Valor<'_> {
-    fn from(n: i64) -> Self {
-        Valor::Integer(n)
-    }
-}
-
-impl From<u64> for Valor<'_> {
-    fn from(n: u64) -> Self {
-        Valor::Unsigned(n)
-    }
-}
-
-impl From<bool> for Valor<'_> {
-    fn from(b: bool) -> Self {
-        Valor::Boolean(b)
-    }
-}
-
-impl<'a> From<&'a str> for Valor<'a> {
-    fn from(texto: &'a str) -> Self {
-        Valor::String(texto)
     }
 }
 

@@ -16,17 +16,18 @@ pub struct ConRespaldo<B> {
     memoria: EnMemoria,
     que: String,
     avisos: Avisos,
-    estado: Estado,
+    refugio: Refugio,
     ilegible: bool,
     perdidas: u64,
     _carpeta: Carpeta, // reservada mientras el buffer viva
 }
 
+/// Dónde se guarda lo que llega ahora.
 #[derive(PartialEq)]
-enum Estado {
+enum Refugio {
     Disco,
     Memoria,
-    Lleno,
+    Ninguno,
 }
 
 impl<B: Buffer> ConRespaldo<B> {
@@ -38,7 +39,7 @@ impl<B: Buffer> ConRespaldo<B> {
             memoria,
             que,
             avisos,
-            estado: Estado::Disco,
+            refugio: Refugio::Disco,
             ilegible: false,
             perdidas: 0,
             _carpeta: carpeta,
@@ -59,13 +60,13 @@ impl<B: Buffer> ConRespaldo<B> {
             "Ya se puede escribir otra vez en {}; lo que esperaba en memoria está a salvo.",
             self.que
         );
-        self.cambiar(Estado::Disco, Nivel::Info, &frase);
+        self.cambiar(Refugio::Disco, Nivel::Info, &frase);
     }
 
-    fn cambiar(&mut self, nuevo: Estado, nivel: Nivel, frase: &str) {
-        if self.estado != nuevo {
+    fn cambiar(&mut self, nuevo: Refugio, nivel: Nivel, frase: &str) {
+        if self.refugio != nuevo {
             (self.avisos)(nivel, frase);
-            self.estado = nuevo;
+            self.refugio = nuevo;
         }
     }
 }
@@ -83,7 +84,7 @@ impl<B: Buffer> Buffer for ConRespaldo<B> {
                     "No se puede escribir en {} ({causa}). Los puntos esperan en memoria: libera espacio o revisa los permisos antes de parar el agente.",
                     self.que
                 );
-                self.cambiar(Estado::Memoria, Nivel::Aviso, &frase);
+                self.cambiar(Refugio::Memoria, Nivel::Aviso, &frase);
                 Ok(())
             }
             Err(_) => {
@@ -92,7 +93,7 @@ impl<B: Buffer> Buffer for ConRespaldo<B> {
                     "No se puede escribir en {} ({causa}) y la memoria reservada está llena: los puntos nuevos se pierden hasta que haya sitio.",
                     self.que
                 );
-                self.cambiar(Estado::Lleno, Nivel::Error, &frase);
+                self.cambiar(Refugio::Ninguno, Nivel::Error, &frase);
                 Err(fallo)
             }
         }

@@ -1,39 +1,18 @@
 //! El hilo temporizador de [`WriteApi`](super::WriteApi): vacía el buffer cada `flush_interval`.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::buffer::Buffer;
 use super::destino::Destino;
 use super::opciones::WriteOptions;
+use super::write_api::{Compartido, Orden};
 use crate::herramientas::candado::candado;
 use crate::herramientas::causa::causa;
 
-/// Lo que se le puede pedir al hilo. `Sender` es por donde avisa de que ha acabado.
-pub(super) enum Orden {
-    /// Hay un lote completo.
-    Lleno,
-    /// Envía ya todo lo que haya.
-    Vaciar(Sender<()>),
-    /// Envía ya todo lo que haya y termina.
-    Cerrar(Sender<()>),
-}
-
-/// Lo que comparten quien escribe y el hilo.
-pub(super) struct Estado {
-    pub(super) buffer: Box<dyn Buffer>,
-    pub(super) linea: String,  // se reutiliza en cada write(), para no pedir memoria
-    pub(super) ultimo_ns: i64, // el último instante que ha puesto write()
-    pub(super) enviados: u64,
-    pub(super) apartados: u64,
-    pub(super) motivo: Option<String>,
-    pub(super) abandonado: bool, // close() se cansó de esperar
-}
-
 /// Lo que el hilo necesita.
 pub(super) struct Temporizador {
-    pub(super) estado: Arc<Mutex<Estado>>,
+    pub(super) compartido: Arc<Mutex<Compartido>>,
     pub(super) destino: Box<dyn Destino>,
     pub(super) opciones: WriteOptions,
 }
@@ -47,7 +26,7 @@ impl Temporizador {
         loop {
             let plazo = despertador.saturating_duration_since(Instant::now());
             let orden = ordenes.recv_timeout(plazo);
-            let pendientes = candado(&self.estado).buffer.pendientes();
+            let pendientes = candado(&self.compartido).buffer.pendientes();
             let espera = match orden {
                 Ok(Orden::Lleno) if castigado => continue,
                 Ok(Orden::Lleno) => self.enviar(pendientes - pendientes % self.opciones.batch_size),
@@ -73,14 +52,14 @@ impl Temporizador {
     fn enviar(&mut self, mut faltan: usize) -> Option<Duration> {
         while faltan > 0 {
             let lote = {
-                let mut estado = candado(&self.estado);
-                if estado.abandonado {
+                let mut compartido = candado(&self.compartido);
+                if compartido.abandonado {
                     return None;
                 }
-                match estado.buffer.lote(faltan.min(self.opciones.batch_size)) {
+                match compartido.buffer.lote(faltan.min(self.opciones.batch_size)) {
                     Ok(lote) => lote,
                     Err(error) => {
-                        estado.motivo = Some(format!("el buffer no se puede leer: {}", causa(&error)));
+                        compartido.motivo = Some(format!("el buffer no se puede leer: {}", causa(&error)));
                         return Some(self.opciones.retry_interval);
                     }
                 }
@@ -88,15 +67,15 @@ impl Temporizador {
             if lote.lineas == 0 {
                 return None;
             }
-            let respuesta = self.destino.enviar(&lote);
+            let entrega = self.destino.enviar(&lote);
 
-            let mut estado = candado(&self.estado);
-            let resueltas = respuesta.escritas + respuesta.apartadas;
-            estado.enviados += respuesta.escritas as u64;
-            estado.apartados += respuesta.apartadas as u64;
-            estado.buffer.quitar(&lote, resueltas);
-            let (espera, motivo) = respuesta.esperar.unzip();
-            estado.motivo = motivo;
+            let mut compartido = candado(&self.compartido);
+            let resueltas = entrega.escritas + entrega.apartadas;
+            compartido.enviados += entrega.escritas as u64;
+            compartido.apartados += entrega.apartadas as u64;
+            compartido.buffer.quitar(&lote, resueltas);
+            let (espera, motivo) = entrega.esperar.unzip();
+            compartido.motivo = motivo;
             if espera.is_some() {
                 return espera;
             }

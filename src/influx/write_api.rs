@@ -18,16 +18,37 @@ use super::buffer::Buffer;
 use super::destino::{Destino, Resumen, WriteError};
 use super::opciones::WriteOptions;
 use super::punto::{Point, instante};
-use super::temporizador::{Estado, Orden, Temporizador};
+use super::temporizador::Temporizador;
 use crate::herramientas::candado::candado;
 
 /// Escribe puntos por lotes. Se cierra con [`WriteApi::close`]; usarlo después no compila.
 pub struct WriteApi {
-    estado: Arc<Mutex<Estado>>,
+    compartido: Arc<Mutex<Compartido>>,
     ordenes: Sender<Orden>,
     hilo: Option<JoinHandle<()>>,
     max_close_wait: Duration,
     batch_size: usize,
+}
+
+/// Lo que comparten quien escribe y el hilo.
+pub(super) struct Compartido {
+    pub(super) buffer: Box<dyn Buffer>,
+    linea: String,  // se reutiliza en cada write(), para no pedir memoria
+    ultimo_ns: i64, // el último instante que ha puesto write()
+    pub(super) enviados: u64,
+    pub(super) apartados: u64,
+    pub(super) motivo: Option<String>, // por qué no ha salido lo que queda
+    pub(super) abandonado: bool,       // close() se cansó de esperar
+}
+
+/// Lo que se le puede pedir al hilo. `Sender` es por donde avisa de que ha acabado.
+pub(super) enum Orden {
+    /// Hay un lote completo.
+    Lleno,
+    /// Envía ya todo lo que haya.
+    Vaciar(Sender<()>),
+    /// Envía ya todo lo que haya y termina.
+    Cerrar(Sender<()>),
 }
 
 impl WriteApi {
@@ -40,7 +61,7 @@ impl WriteApi {
         destino: Box<dyn Destino>,
         opciones: WriteOptions,
     ) -> io::Result<Self> {
-        let estado = Arc::new(Mutex::new(Estado {
+        let compartido = Arc::new(Mutex::new(Compartido {
             buffer,
             linea: String::new(),
             ultimo_ns: 0,
@@ -52,11 +73,11 @@ impl WriteApi {
         let (ordenes, recibidas) = mpsc::channel();
         let opciones = WriteOptions { batch_size: opciones.batch_size.max(1), ..opciones };
         let (max_close_wait, batch_size) = (opciones.max_close_wait, opciones.batch_size);
-        let temporizador = Temporizador { estado: Arc::clone(&estado), destino, opciones };
+        let temporizador = Temporizador { compartido: Arc::clone(&compartido), destino, opciones };
         let hilo = thread::Builder::new()
             .name("temporizador".to_owned())
             .spawn(move || temporizador.bucle(&recibidas))?;
-        Ok(WriteApi { estado, ordenes, hilo: Some(hilo), max_close_wait, batch_size })
+        Ok(WriteApi { compartido, ordenes, hilo: Some(hilo), max_close_wait, batch_size })
     }
 
     /// Apunta un punto en el buffer y vuelve. Si no lleva instante, le pone el actual, siempre
@@ -66,8 +87,8 @@ impl WriteApi {
     /// [`WriteError`] si el punto no se puede representar o no cabe; entonces no se ha apuntado.
     pub fn write(&self, punto: &Point) -> Result<(), WriteError> {
         let lleno = {
-            let mut estado = candado(&self.estado);
-            let Estado { buffer, linea, ultimo_ns, .. } = &mut *estado;
+            let mut compartido = candado(&self.compartido);
+            let Compartido { buffer, linea, ultimo_ns, .. } = &mut *compartido;
             let ns = punto.ns().unwrap_or_else(|| {
                 *ultimo_ns = instante(ahora_ns(), *ultimo_ns);
                 *ultimo_ns
@@ -109,14 +130,14 @@ impl WriteApi {
 
     /// Las cuentas hasta este momento.
     pub fn resumen(&self) -> Resumen {
-        let estado = candado(&self.estado);
+        let compartido = candado(&self.compartido);
         Resumen {
-            enviados: estado.enviados,
-            pendientes: estado.buffer.pendientes(),
-            solo_en_memoria: estado.buffer.solo_en_memoria(),
-            apartados: estado.apartados,
-            perdidos: estado.buffer.perdidas(),
-            motivo: estado.motivo.clone(),
+            enviados: compartido.enviados,
+            pendientes: compartido.buffer.pendientes(),
+            solo_en_memoria: compartido.buffer.solo_en_memoria(),
+            apartados: compartido.apartados,
+            perdidos: compartido.buffer.perdidas(),
+            motivo: compartido.motivo.clone(),
         }
     }
 
@@ -126,9 +147,9 @@ impl WriteApi {
         let _ = self.ordenes.send(Orden::Cerrar(aviso));
         match hecho.recv_timeout(self.max_close_wait) {
             Err(RecvTimeoutError::Timeout) => {
-                let mut estado = candado(&self.estado);
-                estado.abandonado = true;
-                estado.motivo.get_or_insert_with(|| {
+                let mut compartido = candado(&self.compartido);
+                compartido.abandonado = true;
+                compartido.motivo.get_or_insert_with(|| {
                     "el destino no ha contestado a tiempo (max_close_wait)".to_owned()
                 });
             }

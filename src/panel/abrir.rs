@@ -5,14 +5,14 @@ use std::path::Path;
 use super::documentos::Documentos;
 use super::documentos::mongodb::DocumentosMongo;
 use super::puntos::Puntos;
-use super::puntos::fichero::Fichero;
-use super::puntos::influx::Influx;
+use super::puntos::fichero::PuntosDelFichero;
+use super::puntos::influx::PuntosDeInflux;
 use super::puntos::influx1::Influx1;
 use super::puntos::influx2::Influx2;
-use crate::config::tuberia::BaseDeDatos;
+use crate::config::mongodb::BaseDeDatos;
 use crate::fallo::Fallo;
+use crate::influx::Acceso;
 use crate::influx::Lugar;
-use crate::influx::http::Acceso;
 use crate::nombres::FICHERO_PUNTOS;
 
 /// De dónde se leen los puntos del agente.
@@ -21,13 +21,15 @@ use crate::nombres::FICHERO_PUNTOS;
 /// [`Fallo::Uso`] si la URL no vale.
 pub fn puntos(lugar: &Lugar, datos: &Path) -> Result<Box<dyn Puntos>, Fallo> {
     Ok(match lugar {
-        Lugar::Fichero => Box::new(Fichero::new(datos.join(FICHERO_PUNTOS))),
+        Lugar::Fichero => Box::new(PuntosDelFichero::new(datos.join(FICHERO_PUNTOS))),
         Lugar::Servidor { url, acceso } => match acceso {
             Acceso::V2 { token, org, bucket } => {
-                Box::new(Influx::new(Influx2::new(url, token, org, bucket).map_err(Fallo::Uso)?))
+                let lector = Influx2::new(url, token, org, bucket).map_err(|frase| Fallo::Uso(frase.0))?;
+                Box::new(PuntosDeInflux::new(lector))
             }
             Acceso::V1 { database, credenciales } => {
-                Box::new(Influx::new(Influx1::new(url, database, credenciales.as_ref()).map_err(Fallo::Uso)?))
+                let lector = Influx1::new(url, database, credenciales.as_ref());
+                Box::new(PuntosDeInflux::new(lector.map_err(|frase| Fallo::Uso(frase.0))?))
             }
         },
     })

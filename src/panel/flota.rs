@@ -1,31 +1,31 @@
-//! La flota: lo último de cada servidor simulado y sus mensajes recientes. No mira el reloj.
+//! La flota: lo último de cada máquina simulada y sus mensajes recientes. No mira el reloj.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::documentos::Crudo;
 
-/// Mensajes que se guardan de cada servidor.
+/// Mensajes que se guardan de cada una.
 const MENSAJES: usize = 60;
-/// Servidores que se recuerdan; más allá, se olvida el que lleva más tiempo callado.
-const MAX_SERVIDORES: usize = 20_000;
-/// Los que se olvidan de una vez, para no buscarlos uno a uno.
+/// Máquinas que se recuerdan; más allá, se olvidan las que llevan más tiempo calladas.
+const MAX_MAQUINAS: usize = 20_000;
+/// Las que se olvidan de una vez, para no buscarlas una a una.
 const OLVIDAR: usize = 1_000;
 /// El minuto en el que se mide el ritmo.
 const MINUTO: i64 = 60_000;
 
-/// Lo que se sabe de un servidor.
+/// Lo que se sabe de una máquina simulada.
 #[derive(Debug, Default)]
-pub struct Servidor {
+pub struct Maquina {
     /// Sus últimos mensajes, por orden de llegada: instante y métricas.
     pub mensajes: VecDeque<(i64, [Option<f64>; 5])>,
     visto: u64,
 }
 
-/// Todos los servidores de los que se ha visto algún mensaje.
+/// Todas las máquinas de las que se ha visto algún mensaje.
 #[derive(Debug, Default)]
 pub struct Flota {
     /// Por `server_id`.
-    pub servidores: HashMap<String, Servidor>,
+    pub maquinas: HashMap<String, Maquina>,
     vistos: u64,
     llegadas: VecDeque<(i64, u64)>, // por instante de llegada, cuántos mensajes
     continuo_desde: Option<i64>,    // antes de esto puede faltar alguno
@@ -40,18 +40,18 @@ impl Flota {
         }
         for crudo in crudos {
             self.vistos += 1;
-            let servidor = self.servidores.entry(crudo.server_id.clone()).or_default();
-            servidor.visto = self.vistos;
-            if servidor.mensajes.len() == MENSAJES {
-                servidor.mensajes.pop_front();
+            let maquina = self.maquinas.entry(crudo.server_id.clone()).or_default();
+            maquina.visto = self.vistos;
+            if maquina.mensajes.len() == MENSAJES {
+                maquina.mensajes.pop_front();
             }
-            servidor.mensajes.push_back((crudo.t, crudo.metricas));
+            maquina.mensajes.push_back((crudo.t, crudo.metricas));
             match self.llegadas.back_mut() {
                 // Una tanda del consumidor llega toda a la vez.
                 Some((cuando, cuantos)) if *cuando == crudo.recibido => *cuantos += 1,
                 _ => self.llegadas.push_back((crudo.recibido, 1)),
             }
-            if self.servidores.len() > MAX_SERVIDORES {
+            if self.maquinas.len() > MAX_MAQUINAS {
                 self.olvidar();
             }
         }
@@ -61,10 +61,10 @@ impl Flota {
     }
 
     fn olvidar(&mut self) {
-        let mut vistos: Vec<u64> = self.servidores.values().map(|s| s.visto).collect();
+        let mut vistos: Vec<u64> = self.maquinas.values().map(|s| s.visto).collect();
         let (_, corte, _) = vistos.select_nth_unstable(OLVIDAR);
         let corte = *corte;
-        self.servidores.retain(|_, servidor| servidor.visto >= corte);
+        self.maquinas.retain(|_, maquina| maquina.visto >= corte);
     }
 
     /// Mensajes por segundo en el último minuto, o en lo que se conozca de él.
@@ -84,18 +84,18 @@ mod tests {
     }
 
     #[test]
-    fn ni_los_servidores_ni_sus_mensajes_crecen_sin_fin() {
+    fn ni_las_maquinas_ni_sus_mensajes_crecen_sin_fin() {
         let mut flota = Flota::default();
         for i in 0..100 {
             flota.sumar(&[crudo("fijo".to_owned(), i)], false);
         }
-        assert_eq!(flota.servidores["fijo"].mensajes.len(), MENSAJES);
-        assert_eq!(flota.servidores["fijo"].mensajes.back().unwrap().0, 99);
-        let muchos: Vec<_> = (0..MAX_SERVIDORES as i64 + 10).map(|i| crudo(format!("s{i}"), i)).collect();
+        assert_eq!(flota.maquinas["fijo"].mensajes.len(), MENSAJES);
+        assert_eq!(flota.maquinas["fijo"].mensajes.back().unwrap().0, 99);
+        let muchos: Vec<_> = (0..MAX_MAQUINAS as i64 + 10).map(|i| crudo(format!("s{i}"), i)).collect();
         flota.sumar(&muchos, false);
-        assert!(flota.servidores.len() <= MAX_SERVIDORES);
-        assert!(!flota.servidores.contains_key("fijo"), "el que lleva más tiempo callado");
-        assert!(flota.servidores.contains_key(&format!("s{}", MAX_SERVIDORES + 9)));
+        assert!(flota.maquinas.len() <= MAX_MAQUINAS);
+        assert!(!flota.maquinas.contains_key("fijo"), "el que lleva más tiempo callado");
+        assert!(flota.maquinas.contains_key(&format!("s{}", MAX_MAQUINAS + 9)));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct Peticion {
 
 /// Lo que se contesta.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Respuesta {
+pub struct RespuestaHttp {
     /// Código de estado.
     pub codigo: u16,
     /// Tipo de contenido.
@@ -41,10 +41,10 @@ pub struct Respuesta {
     pub cuerpo: Cow<'static, [u8]>,
 }
 
-impl Respuesta {
+impl RespuestaHttp {
     /// Una frase sola.
     pub fn frase(codigo: u16, frase: &str) -> Self {
-        Respuesta {
+        RespuestaHttp {
             codigo,
             tipo: "text/plain; charset=utf-8",
             cache: "no-store",
@@ -52,8 +52,8 @@ impl Respuesta {
         }
     }
 
-    /// Los bytes de la contestación. `ultima`: tras ella se cierra la conexión.
-    pub fn escribir(&self, con_cuerpo: bool, ultima: bool) -> Vec<u8> {
+    /// Lo que va delante del cuerpo. `ultima`: tras esta contestación se cierra la conexión.
+    pub fn cabeza(&self, ultima: bool) -> String {
         let motivo = match self.codigo {
             200 => "OK",
             400 => "Bad Request",
@@ -80,11 +80,7 @@ impl Respuesta {
             cabeza.push_str("Connection: close\r\n");
         }
         cabeza.push_str("\r\n");
-        let mut bytes = cabeza.into_bytes();
-        if con_cuerpo {
-            bytes.extend_from_slice(&self.cuerpo);
-        }
-        bytes
+        cabeza
     }
 }
 
@@ -93,7 +89,7 @@ pub enum Leida {
     /// Todavía no está entera.
     Incompleta,
     /// No se puede atender: se contesta esto y se cierra.
-    Mala(Respuesta),
+    Mala(RespuestaHttp),
     /// Una petición.
     Buena {
         /// Lo que se pide.
@@ -109,7 +105,7 @@ pub enum Leida {
 
 /// Entiende lo recibido hasta ahora.
 pub fn entender(recibido: &[u8]) -> Leida {
-    let mala = |codigo, frase: &str| Leida::Mala(Respuesta::frase(codigo, frase));
+    let mala = |codigo, frase: &str| Leida::Mala(RespuestaHttp::frase(codigo, frase));
     let mut cabeceras = [httparse::EMPTY_HEADER; MAX_CABECERAS];
     let mut leida = httparse::Request::new(&mut cabeceras);
     let bytes = match leida.parse(recibido) {

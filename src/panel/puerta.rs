@@ -93,7 +93,7 @@ fn ip_de_la_red() -> Option<IpAddr> {
 ///
 /// # Errors
 /// Una frase, si el sistema no sabe cómo.
-pub fn abrir_navegador(url: &str) -> Result<(), String> {
+pub fn abrir_navegador(url: &str) -> Result<(), Frase> {
     let mut orden = if cfg!(target_os = "windows") {
         let mut orden = Command::new("cmd");
         orden.args(["/C", "start", "", url]);
@@ -109,6 +109,8 @@ pub fn abrir_navegador(url: &str) -> Result<(), String> {
             thread::spawn(move || hijo.wait());
             Ok(())
         }
-        Err(error) => Err(format!("no se puede abrir el navegador ({}): ábrelo tú en {url}", causa(&error))),
+        Err(error) => {
+            Err(Frase(format!("no se puede abrir el navegador ({}): ábrelo tú en {url}", causa(&error))))
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Los rangos de tiempo que se pueden mirar, cada uno con su ancho de cubo: unos 700 cubos como mucho.
 
+use crate::fallo::Frase;
+
 /// Un rango: de hace `duracion` hasta ahora, en milisegundos.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rango {
@@ -35,11 +37,11 @@ pub const DEL_SERVIDOR: &[Rango] = DE_KPIS.split_at(3).0;
 /// El rango que se pide, o el que toca por defecto.
 ///
 /// # Errors
-/// La frase de la contestación, con los que hay.
-pub fn leer(rangos: &[Rango], pedido: Option<&str>, por_defecto: &str) -> Result<Rango, String> {
+/// Una frase, con los que hay.
+pub fn leer(rangos: &[Rango], pedido: Option<&str>, por_defecto: &str) -> Result<Rango, Frase> {
     let pedido = pedido.unwrap_or(por_defecto);
     rangos.iter().find(|r| r.nombre == pedido).copied().ok_or_else(|| {
         let nombres: Vec<_> = rangos.iter().map(|r| r.nombre).collect();
-        format!("Ese rango no existe: prueba con {}.", nombres.join(", "))
+        Frase(format!("Ese rango no existe: prueba con {}", nombres.join(", ")))
     })
 }

@@ -1,23 +1,18 @@
 //! Un solo vigía para todos los que miran: un hilo pregunta a cada fuente, y quien pide la página se lleva
 //! lo último que haya. Treinta personas cuestan a la base de datos lo que una; si no mira nadie, nada.
 
-use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use super::intereses::{Intereses, Toca};
+use crate::fallo::Frase;
 use crate::herramientas::candado::{candado, sin_veneno};
 
 /// Cada cuánto se pregunta a una fuente, mientras alguien mire.
 const CADENCIA: Duration = Duration::from_secs(1);
-/// Lo más que se espera entre intentos cuando la fuente falla.
-const MAX_CADENCIA: u32 = 5;
-/// Sin que nadie lo pida en este tiempo, se deja de preguntar.
-const NADIE_MIRA: Duration = Duration::from_secs(10);
-/// Y en este, se olvida.
-const OLVIDO: Duration = Duration::from_secs(60);
-/// Cosas distintas que se vigilan a la vez.
-const MAX_INTERESES: usize = 64;
+/// Si la fuente falla, entre intentos se espera una cadencia más por cada fallo seguido, hasta tantas.
+const MAX_CADENCIAS: u32 = 5;
 /// Lo que espera quien pide algo que no se estaba vigilando.
 const PRIMERA: Duration = Duration::from_secs(2);
 
@@ -29,14 +24,9 @@ pub struct Mesa<C, D> {
 }
 
 struct Interior<C, D> {
-    intereses: HashMap<C, Interes>,
+    intereses: Intereses<C>,
     datos: D,
-    fallo: Option<String>,
-}
-
-struct Interes {
-    pedido: Instant,
-    al_dia: bool, // ya se ha preguntado por él desde que se pide
+    fallo: Option<Frase>,
 }
 
 /// Cómo está lo que se mira.
@@ -47,41 +37,29 @@ pub enum Situacion {
     /// Todavía no ha dado tiempo a leerlo.
     Leyendo,
     /// La fuente falla; lo que se sabe es de antes.
-    Falla(String),
+    Falla(Frase),
 }
 
-impl<C: Hash + Eq + Clone, D: Default> Default for Mesa<C, D> {
+impl<C, D: Default> Default for Mesa<C, D> {
     fn default() -> Self {
-        let interior = Interior { intereses: HashMap::new(), datos: D::default(), fallo: None };
+        let interior = Interior { intereses: Intereses::default(), datos: D::default(), fallo: None };
         Mesa { interior: Mutex::new(interior), timbre: Condvar::new() }
     }
 }
 
 impl<C: Hash + Eq + Clone, D> Mesa<C, D> {
-    fn candado(&self) -> MutexGuard<'_, Interior<C, D>> {
-        candado(&self.interior)
-    }
-
     /// Pide algo y lo mira. Si no se estaba vigilando, espera un poco a que se lea.
     pub fn pedir<R>(&self, clave: &C, mirar: impl FnOnce(&D, Situacion) -> R) -> R {
-        let ahora = Instant::now();
-        let mut interior = self.candado();
-        let interes =
-            interior.intereses.entry(clave.clone()).or_insert(Interes { pedido: ahora, al_dia: false });
-        if interes.pedido.elapsed() > NADIE_MIRA {
-            interes.al_dia = false;
-        }
-        interes.pedido = ahora;
-        if !interes.al_dia {
-            interior.recortar();
+        let mut interior = candado(&self.interior);
+        interior.intereses.pedir(clave, Instant::now());
+        if interior.intereses.al_dia(clave) != Some(true) {
             self.timbre.notify_all();
         }
-        let pendiente = |i: &mut Interior<C, D>| i.intereses.get(clave).is_some_and(|i| !i.al_dia);
-        let esperado = self.timbre.wait_timeout_while(interior, PRIMERA, pendiente);
-        let interior = sin_veneno(esperado).0;
+        let pendiente = |i: &mut Interior<C, D>| i.intereses.al_dia(clave) == Some(false);
+        let interior = sin_veneno(self.timbre.wait_timeout_while(interior, PRIMERA, pendiente)).0;
         let situacion = match &interior.fallo {
             Some(frase) => Situacion::Falla(frase.clone()),
-            None if interior.intereses.get(clave).is_some_and(|i| i.al_dia) => Situacion::AlDia,
+            None if interior.intereses.al_dia(clave) == Some(true) => Situacion::AlDia,
             None => Situacion::Leyendo,
         };
         mirar(&interior.datos, situacion)
@@ -89,12 +67,12 @@ impl<C: Hash + Eq + Clone, D> Mesa<C, D> {
 
     /// Pregunta por lo que se pide, sin volver nunca. `vuelta` habla con la fuente, sin el candado puesto,
     /// y devuelve cómo cambia lo que se sabe.
-    pub fn vigilar<F: FnOnce(&mut D)>(&self, mut vuelta: impl FnMut(&[C]) -> Result<F, String>) -> ! {
+    pub fn vigilar<F: FnOnce(&mut D)>(&self, mut vuelta: impl FnMut(&[C]) -> Result<F, Frase>) -> ! {
         let (mut fallos, mut cuando) = (0, Instant::now());
         loop {
             let claves = self.esperar(cuando, fallos > 0);
             let resultado = vuelta(&claves);
-            let mut interior = self.candado();
+            let mut interior = candado(&self.interior);
             match resultado {
                 Ok(cambiar) => {
                     cambiar(&mut interior.datos);
@@ -103,46 +81,25 @@ impl<C: Hash + Eq + Clone, D> Mesa<C, D> {
                 }
                 Err(frase) => {
                     interior.fallo = Some(frase);
-                    fallos = MAX_CADENCIA.min(fallos + 1);
+                    fallos = MAX_CADENCIAS.min(fallos + 1);
                 }
             }
-            for clave in &claves {
-                if let Some(interes) = interior.intereses.get_mut(clave) {
-                    interes.al_dia = true;
-                }
-            }
+            interior.intereses.preguntado(&claves);
             drop(interior);
             self.timbre.notify_all();
             cuando = Instant::now() + CADENCIA * fallos.max(1);
         }
     }
 
-    /// Duerme hasta que toque preguntar, y dice por qué. Lo que se acaba de pedir no espera su turno, salvo
-    /// si la fuente falla.
+    /// Duerme hasta que toque preguntar, y dice por qué.
     fn esperar(&self, cuando: Instant, falla: bool) -> Vec<C> {
-        let mut interior = self.candado();
+        let mut interior = candado(&self.interior);
         loop {
-            interior.intereses.retain(|_, i| i.pedido.elapsed() < OLVIDO);
-            let vivos = interior.intereses.iter().filter(|(_, i)| i.pedido.elapsed() < NADIE_MIRA);
-            let (claves, al_dia): (Vec<_>, Vec<_>) = vivos.map(|(c, i)| (c.clone(), i.al_dia)).unzip();
-            let falta = cuando.saturating_duration_since(Instant::now());
-            let ya = falta.is_zero() || !falla && al_dia.contains(&false);
-            interior = match claves.is_empty() {
-                true => sin_veneno(self.timbre.wait(interior)),
-                false if ya => return claves,
-                false => sin_veneno(self.timbre.wait_timeout(interior, falta)).0,
+            interior = match interior.intereses.toca(Instant::now(), cuando, falla) {
+                Toca::Ya(claves) => return claves,
+                Toca::Luego(falta) => sin_veneno(self.timbre.wait_timeout(interior, falta)).0,
+                Toca::Nunca => sin_veneno(self.timbre.wait(interior)),
             };
-        }
-    }
-}
-
-impl<C: Hash + Eq + Clone, D> Interior<C, D> {
-    /// Si se piden demasiadas cosas, deja de vigilar la que hace más que no se pide.
-    fn recortar(&mut self) {
-        if self.intereses.len() > MAX_INTERESES
-            && let Some(clave) = self.intereses.iter().min_by_key(|(_, i)| i.pedido).map(|(c, _)| c.clone())
-        {
-            self.intereses.remove(&clave);
         }
     }
 }
@@ -164,17 +121,15 @@ mod tests {
                     let n = cuenta.fetch_add(1, Ordering::SeqCst) + 1;
                     Ok(move |datos: &mut u32| *datos = n)
                 }
-                _ => Err("no está".to_owned()),
+                _ => Err("no está".into()),
             })
         });
         (mesa, veces)
     }
 
     #[test]
-    fn si_nadie_mira_no_se_pregunta_y_muchos_cuestan_como_uno() {
+    fn muchos_que_miran_cuestan_como_uno() {
         let (mesa, veces) = mesa(Arc::default());
-        thread::sleep(Duration::from_millis(50)); // tiempo de sobra para preguntar, si fuera a hacerlo
-        assert_eq!(veces.load(Ordering::SeqCst), 0);
         let inicio = Instant::now();
         let miran: Vec<_> = (0..30)
             .map(|_| {
@@ -204,21 +159,9 @@ mod tests {
             }
             thread::sleep(Duration::from_millis(10));
         };
-        let conservado = hasta_que(|s| *s == Situacion::Falla("no está".to_owned()));
+        let conservado = hasta_que(|s| *s == Situacion::Falla("no está".into()));
         assert!(conservado > 0, "los datos se quedan");
         falla.store(0, Ordering::SeqCst);
         assert!(hasta_que(|s| *s == Situacion::AlDia) > conservado);
-    }
-
-    #[test]
-    fn lo_que_se_vigila_tiene_tope() {
-        let mesa: Mesa<u32, u32> = Mesa::default();
-        let mut interior = mesa.candado();
-        for clave in 0..200 {
-            interior.intereses.insert(clave, Interes { pedido: Instant::now(), al_dia: false });
-            interior.recortar();
-        }
-        assert_eq!(interior.intereses.len(), MAX_INTERESES);
-        assert!(interior.intereses.contains_key(&199) && !interior.intereses.contains_key(&0));
     }
 }

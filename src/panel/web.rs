@@ -7,12 +7,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::documentos::Documentos;
-use super::estado::{self, DeDocumentos, DePuntos, Pedido};
 use super::estaticos::FICHEROS;
-use super::http::{Peticion, Respuesta};
+use super::http::{Peticion, RespuestaHttp};
 use super::instante::ahora;
 use super::puntos::Puntos;
 use super::rango::{self, DE_KPIS, DEL_SERVIDOR};
+use super::sabido::{self, DeDocumentos, DePuntos, Pedido};
 use super::vigia::Mesa;
 use super::vistas::{self, Comun};
 use crate::fallo::Frase;
@@ -20,8 +20,8 @@ use crate::fallo::Frase;
 /// Letras que se admiten en un host o en una búsqueda.
 const MAX_TEXTO: usize = 200;
 
-/// El panel: lo que hay detrás de la página.
-pub struct Panel {
+/// Lo que hay detrás de la página.
+pub struct Pagina {
     escuchar: String,
     motor_puntos: (&'static str, String),
     motor_documentos: (&'static str, String),
@@ -29,7 +29,7 @@ pub struct Panel {
     documentos: Arc<Mesa<(), DeDocumentos>>,
 }
 
-impl Panel {
+impl Pagina {
     /// Pone en marcha los dos vigías. Hasta que alguien mire, no preguntan nada.
     ///
     /// # Errors
@@ -40,24 +40,27 @@ impl Panel {
         documentos: Box<dyn Documentos>,
     ) -> Result<Self, Frase> {
         let sin_hilo = |error| Frase(format!("el sistema no deja crear otro hilo ({error})"));
-        Ok(Panel {
+        Ok(Pagina {
             escuchar: escuchar.to_owned(),
             motor_puntos: puntos.motor(),
             motor_documentos: documentos.motor(),
-            puntos: estado::vigilar_puntos(puntos).map_err(sin_hilo)?,
-            documentos: estado::vigilar_documentos(documentos).map_err(sin_hilo)?,
+            puntos: sabido::vigilar_puntos(puntos).map_err(sin_hilo)?,
+            documentos: sabido::vigilar_documentos(documentos).map_err(sin_hilo)?,
         })
     }
 
     /// La contestación a una petición.
-    pub fn responder(&self, peticion: &Peticion) -> Respuesta {
+    pub fn responder(&self, peticion: &Peticion) -> RespuestaHttp {
         if !self.host_vale(&peticion.host) {
             // Una página de fuera puede hacer que su nombre apunte a este ordenador (DNS rebinding).
-            return Respuesta::frase(421, "Entra con localhost o con la dirección IP, no con otro nombre.");
+            return RespuestaHttp::frase(
+                421,
+                "Entra con localhost o con la dirección IP, no con otro nombre.",
+            );
         }
         if let Some((_, tipo, contenido)) = FICHEROS.iter().find(|(ruta, ..)| *ruta == peticion.ruta) {
             let cuerpo = Cow::Borrowed(*contenido);
-            return Respuesta { codigo: 200, tipo, cache: "no-cache", cuerpo };
+            return RespuestaHttp { codigo: 200, tipo, cache: "no-cache", cuerpo };
         }
         let vista = match parametros(&peticion.consulta) {
             Err(frase) => Err(frase),
@@ -65,18 +68,18 @@ impl Panel {
                 "/api/servidor" => self.servidor(&parametros),
                 "/api/flota" => self.flota(&parametros),
                 "/api/kpis" => self.kpis(&parametros),
-                _ => return Respuesta::frase(404, "Aquí no hay nada: la página está en /"),
+                _ => return RespuestaHttp::frase(404, "Aquí no hay nada: la página está en /"),
             },
         };
         let (codigo, valor) = match vista {
             Ok(valor) => (200, valor),
-            Err(frase) => (400, json!({ "error": frase })),
+            Err(frase) => (400, json!({ "error": format!("{frase}.") })),
         };
         let cuerpo = Cow::Owned(valor.to_string().into_bytes());
-        Respuesta { codigo, tipo: "application/json; charset=utf-8", cache: "no-store", cuerpo }
+        RespuestaHttp { codigo, tipo: "application/json; charset=utf-8", cache: "no-store", cuerpo }
     }
 
-    fn servidor(&self, parametros: &Parametros) -> Result<Value, String> {
+    fn servidor(&self, parametros: &Parametros) -> Result<Value, Frase> {
         let host = corto(parametros, "host")?.filter(|h| !h.is_empty());
         let rango = rango::leer(DEL_SERVIDOR, parametros.texto("rango"), "5m")?;
         let pedido = (host.map(str::to_owned), rango);
@@ -86,12 +89,12 @@ impl Panel {
         }))
     }
 
-    fn flota(&self, parametros: &Parametros) -> Result<Value, String> {
+    fn flota(&self, parametros: &Parametros) -> Result<Value, Frase> {
         let buscar = corto(parametros, "buscar")?.unwrap_or_default();
         let pagina = match parametros.texto("pagina") {
             None => 0,
             Some(texto) => {
-                texto.parse().map_err(|_| "La página es un número, de 0 en adelante.".to_owned())?
+                texto.parse().map_err(|_| Frase::from("La página es un número, de 0 en adelante"))?
             }
         };
         Ok(self.documentos.pedir(&(), |datos, situacion| {
@@ -100,7 +103,7 @@ impl Panel {
         }))
     }
 
-    fn kpis(&self, parametros: &Parametros) -> Result<Value, String> {
+    fn kpis(&self, parametros: &Parametros) -> Result<Value, Frase> {
         let rango = rango::leer(&DE_KPIS, parametros.texto("rango"), "1h")?;
         Ok(self.documentos.pedir(&(), |datos, situacion| {
             let comun = Comun { ahora: ahora(), motor: &self.motor_documentos, situacion };
@@ -130,27 +133,27 @@ impl Parametros {
     }
 }
 
-fn parametros(consulta: &str) -> Result<Parametros, String> {
+fn parametros(consulta: &str) -> Result<Parametros, Frase> {
     let pares = consulta.split('&').filter(|par| !par.is_empty());
     let pares = pares.map(|par| {
         let (clave, valor) = par.split_once('=').unwrap_or((par, ""));
         Ok((descifrar(clave)?, descifrar(valor)?))
     });
-    Ok(Parametros(pares.collect::<Result<_, String>>()?))
+    Ok(Parametros(pares.collect::<Result<_, Frase>>()?))
 }
 
-fn corto<'a>(parametros: &'a Parametros, nombre: &str) -> Result<Option<&'a str>, String> {
+fn corto<'a>(parametros: &'a Parametros, nombre: &str) -> Result<Option<&'a str>, Frase> {
     match parametros.texto(nombre) {
         Some(texto) if texto.chars().nth(MAX_TEXTO).is_some() => {
-            Err(format!("El parámetro {nombre} es demasiado largo: {MAX_TEXTO} letras como mucho."))
+            Err(format!("El parámetro {nombre} es demasiado largo: {MAX_TEXTO} letras como mucho").into())
         }
         texto => Ok(texto),
     }
 }
 
 /// Deshace la codificación de una dirección: `%C3%B1` es una ñ, y `+`, un espacio.
-fn descifrar(texto: &str) -> Result<String, String> {
-    let mal = || "La dirección está mal escrita: tras un % van dos cifras hexadecimales.".to_owned();
+fn descifrar(texto: &str) -> Result<String, Frase> {
+    let mal = || Frase::from("La dirección está mal escrita: tras un % van dos cifras hexadecimales");
     let mut bytes = Vec::with_capacity(texto.len());
     let mut resto = texto.as_bytes();
     while let [byte, siguen @ ..] = resto {
@@ -165,7 +168,7 @@ fn descifrar(texto: &str) -> Result<String, String> {
             _ => (siguen, bytes.push(*byte)),
         };
     }
-    String::from_utf8(bytes).map_err(|_| "La dirección no está en UTF-8.".to_owned())
+    String::from_utf8(bytes).map_err(|_| "La dirección no está en UTF-8".into())
 }
 
 #[cfg(test)]

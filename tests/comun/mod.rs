@@ -17,6 +17,22 @@ use practicas_iabd06::avisos::Avisos;
 /// Lo que de verdad no debería agotarse nunca: solo evita que una prueba rota se cuelgue.
 pub const PACIENCIA: Duration = Duration::from_secs(20);
 
+/// El azar de una prueba. Dice su semilla, que se ve si la prueba falla; con `SEMILLA=n` se repite.
+pub fn azar() -> fastrand::Rng {
+    let pedida = std::env::var("SEMILLA").ok().map(|s| s.parse().expect("SEMILLA es un entero"));
+    let semilla = pedida.unwrap_or_else(|| fastrand::u64(..));
+    println!("SEMILLA={semilla}");
+    fastrand::Rng::with_seed(semilla)
+}
+
+/// Que una frase diga todo esto.
+#[track_caller]
+pub fn contiene(frase: &str, trozos: &[&str]) {
+    for trozo in trozos {
+        assert!(frase.contains(trozo), "falta «{trozo}» en «{frase}»");
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Peticion {
     pub ruta: String,

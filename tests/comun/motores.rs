@@ -12,8 +12,8 @@ use mongodb::bson::{Bson, Document};
 use mongodb::sync::Client;
 use practicas_iabd06::avisos::Avisos;
 use practicas_iabd06::broker::{ErrorBroker, Receptor, Registro};
+use practicas_iabd06::influx::Acceso;
 use practicas_iabd06::influx::Lugar;
-use practicas_iabd06::influx::http::Acceso;
 use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
 use serde_json::Value;
 

@@ -1,14 +1,18 @@
 //! El panel en marcha, y un cliente HTTP de andar por casa.
 #![allow(dead_code)] // cada prueba usa una parte
 
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{ChildStderr, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use practicas_iabd06::broker::embebido::EmisorEmbebido;
+use practicas_iabd06::broker::{Emisor, PorEnviar};
+use practicas_iabd06::nombres::TOPIC;
+use serde_json::{Value, json};
 
 use super::comun::{EnMarcha, PACIENCIA, ejecutable};
 
@@ -92,4 +96,44 @@ impl Panel {
 /// Los números de una columna.
 pub fn numeros(columna: &Value) -> Vec<f64> {
     columna.as_array().unwrap().iter().filter_map(Value::as_f64).collect()
+}
+
+/// Milisegundos desde 1970.
+pub fn ahora_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
+}
+
+/// Añade texto al fichero del agente.
+pub fn anadir(carpeta: &Path, texto: &str) {
+    fs::create_dir_all(carpeta.join("datos")).unwrap();
+    let ruta = carpeta.join("datos/rendimiento_servidor.lp");
+    OpenOptions::new().create(true).append(true).open(ruta).unwrap().write_all(texto.as_bytes()).unwrap();
+}
+
+/// Un punto, como lo escribe el agente; `t` en milisegundos.
+pub fn linea(host: &str, cpu: f64, t: i64) -> String {
+    format!(
+        "rendimiento_servidor,entorno=produccion,host_id={host} cpu_percent={cpu},ram_percent=40.5 {t}000000\n"
+    )
+}
+
+/// Pone mensajes en el topic y los pasa por el consumidor.
+pub fn consumir(carpeta: &Path, mensajes: &[String]) {
+    let mut emisor = EmisorEmbebido::new(&carpeta.join("datos"), TOPIC).unwrap();
+    let mensajes: Vec<_> =
+        mensajes.iter().map(|m| PorEnviar { clave: "k".to_owned(), valor: m.clone().into_bytes() }).collect();
+    emisor.enviar(&mensajes).unwrap();
+    correr(
+        env!("CARGO_BIN_EXE_consumidor_metrics_iabd06"),
+        carpeta,
+        &["--mensajes", &mensajes.len().to_string(), "--silencioso"],
+    );
+}
+
+/// Un mensaje como los del ejercicio.
+pub fn mensaje(server_id: &Value, cpu: f64) -> String {
+    json!({"server_id": server_id, "timestamp_utc": "2026-04-18T14:48:18.009002+00:00",
+           "metrics": {"cpu_percent": cpu, "memory_percent": 50, "disk_io_mbps": 1.5, "network_mbps": 2.5,
+                       "error_count": 0}})
+    .to_string()
 }

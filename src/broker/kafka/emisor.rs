@@ -12,7 +12,7 @@ use super::conexion::{Conexion, conectar};
 use super::errores::traducir;
 use crate::avisos::{Avisos, Nivel};
 use crate::broker::{Emisor, ErrorBroker, PorEnviar, frases};
-use crate::config::tuberia::Propiedades;
+use crate::config::kafka::Propiedades;
 
 /// Lo que tiene el broker para que confirmen todas las réplicas. La crate corta a los 120 s
 /// (`DEFAULT_CONNECTION_RW_TIMEOUT_SECS`, en su `client/mod.rs`), y no se puede cambiar.

@@ -13,7 +13,7 @@ use crate::avisos::Avisos;
 use crate::broker::historia::{Historia, avisar_borrados};
 use crate::broker::lideres::SinLider;
 use crate::broker::{ErrorBroker, Receptor, Recibido, Registro};
-use crate::config::tuberia::Propiedades;
+use crate::config::kafka::Propiedades;
 
 /// Veces que la crate insiste, cada 100 ms, mientras el coordinador del grupo no está listo.
 const INTENTOS_COORDINADOR: u32 = 50;

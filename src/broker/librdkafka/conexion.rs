@@ -12,7 +12,7 @@ use crate::broker::ErrorBroker;
 use crate::broker::direcciones::probar_anunciadas;
 use crate::broker::frases::{self, sin_topic};
 use crate::broker::limites::{PLAZO_LIDER, PLAZO_TOPIC};
-use crate::config::tuberia::Propiedades;
+use crate::config::kafka::Propiedades;
 
 /// Lo que se espera a que el broker dé sus metadatos.
 const PLAZO_SALUDO: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ use super::errores::{Problemas, pasajero, sin_cliente, sin_respuesta, traducir};
 use crate::avisos::{Avisos, Nivel};
 use crate::broker::direcciones::primero_que_responde;
 use crate::broker::{Emisor, ErrorBroker, PorEnviar, frases};
-use crate::config::tuberia::Propiedades;
+use crate::config::kafka::Propiedades;
 use crate::herramientas::candado::candado;
 
 /// Lo que se espera una confirmación cuando librdkafka cuenta que algo va mal.

@@ -17,7 +17,7 @@ use crate::broker::historia::Historia;
 use crate::broker::lideres::SinLider;
 use crate::broker::limites::BYTES_POR_LECTURA;
 use crate::broker::{ErrorBroker, Receptor, Recibido, Registro};
-use crate::config::tuberia::Propiedades;
+use crate::config::kafka::Propiedades;
 
 /// Cada cuánto se comprueba, como poco, que el grupo sigue por donde iba.
 const COMPROBAR: Duration = Duration::from_secs(1);

@@ -9,15 +9,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde_json::Value;
 
-use super::{
-    Crudo, Descartado, Documentos, KPIS, Lectura, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA, MAX_LETRAS,
-    METRICAS, SIN_NOMBRE, Ventana, hora,
-};
-
+use super::campos::{crudo, descartado, ventana};
+use super::{Documentos, Lectura, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA};
 use crate::embebido;
-use crate::herramientas::texto::recortar;
-use crate::nombres::{CRUDOS, DESCARTADOS};
-use crate::panel::instante;
+use crate::fallo::Frase;
+use crate::nombres::{CRUDOS, DESCARTADOS, KPIS};
 
 /// Lo que se espera si otro programa tiene el fichero ocupado.
 const ESPERA: Duration = Duration::from_millis(500);
@@ -37,7 +33,7 @@ struct Marca {
 
 /// Las tablas, y cuántas filas se leen de cada una como mucho.
 const TABLAS: [(&str, usize); 3] =
-    [(CRUDOS, MAX_LECTURA), (crate::nombres::KPIS, MAX_LECTURA), (DESCARTADOS, MAX_DESCARTADOS)];
+    [(CRUDOS, MAX_LECTURA), (KPIS, MAX_LECTURA), (DESCARTADOS, MAX_DESCARTADOS)];
 
 impl DocumentosEmbebidos {
     /// El fichero de la carpeta de datos. Puede no existir todavía.
@@ -82,15 +78,15 @@ impl DocumentosEmbebidos {
         Ok((lectura, marcas))
     }
 
-    fn explicar(&self, error: &rusqlite::Error) -> String {
+    fn explicar(&self, error: &rusqlite::Error) -> Frase {
         let ruta = self.ruta.display();
         if error.to_string().contains("no such column: rowid") {
-            return format!(
+            return Frase(format!(
                 "{ruta} es de una versión anterior de estos programas, y el panel no sabe leerlo: cámbiale el \
                  nombre y arranca otra vez productor y consumidor"
-            );
+            ));
         }
-        format!("no se puede leer {ruta} ({})", embebido::causa(error))
+        Frase(format!("no se puede leer {ruta} ({})", embebido::causa(error)))
     }
 }
 
@@ -99,7 +95,7 @@ impl Documentos for DocumentosEmbebidos {
         ("motor embebido", self.ruta.display().to_string())
     }
 
-    fn leer(&mut self) -> Result<Lectura, String> {
+    fn leer(&mut self) -> Result<Lectura, Frase> {
         if !self.ruta.exists() {
             self.tablas = Default::default();
             return Ok(Lectura { de_cero: true, ..Lectura::default() });
@@ -151,60 +147,4 @@ fn nuevos(
         textos.push(texto);
     }
     Ok((textos, primero))
-}
-
-fn milis(valor: &Value) -> Option<i64> {
-    instante::leer(valor.as_str()?)
-}
-
-fn crudo(documento: &Value) -> Option<Crudo> {
-    let (kafka, metrics) = (documento.get("kafka")?, documento.get("metrics")?);
-    let recibido = milis(kafka.get("recibido_en")?)?;
-    Some(Crudo {
-        server_id: match documento.get("server_id") {
-            None | Some(Value::Null) => SIN_NOMBRE.to_owned(),
-            Some(Value::String(texto)) => recortar(texto, MAX_LETRAS),
-            Some(otro) => recortar(&otro.to_string(), MAX_LETRAS),
-        },
-        t: hora(documento.get("timestamp").and_then(milis), recibido),
-        recibido,
-        metricas: METRICAS.map(|m| metrics.get(m).and_then(Value::as_f64)),
-        particion: kafka.get("partition")?.as_i64()?,
-        offset: kafka.get("offset")?.as_i64()?,
-    })
-}
-
-fn ventana(documento: &Value) -> Option<Ventana> {
-    let entero = |campo| documento.get(campo).and_then(Value::as_i64);
-    let fecha = |campo| documento.get(campo).and_then(milis);
-    Some(Ventana {
-        id: recortar(documento.get("_id")?.as_str()?, MAX_LETRAS),
-        particion: entero("particion")?,
-        offsets: [entero("offset_inicio")?, entero("offset_fin")?],
-        num_mensajes: entero("num_mensajes")?,
-        entre: [fecha("ventana_inicio")?, fecha("ventana_fin")?],
-        duracion: documento.get("duracion_ventana_seg").and_then(Value::as_f64),
-        kpis: KPIS.map(|k| documento.get(k).and_then(Value::as_f64)),
-    })
-}
-
-fn descartado(documento: &Value) -> Option<Descartado> {
-    let kafka = documento.get("kafka")?;
-    let bytes = documento.get("bytes")?;
-    let contenido = match bytes.get("$hex").and_then(Value::as_str) {
-        Some(hex) => {
-            let pares = hex.as_bytes().chunks(2).take(4 * MAX_LETRAS);
-            let byte = |par| u8::from_str_radix(std::str::from_utf8(par).ok()?, 16).ok();
-            String::from_utf8_lossy(&pares.filter_map(byte).collect::<Vec<_>>()).into_owned()
-        }
-        None => bytes.as_str().unwrap_or_default().to_owned(),
-    };
-    Some(Descartado {
-        id: recortar(documento.get("_id")?.as_str()?, MAX_LETRAS),
-        particion: kafka.get("partition")?.as_i64()?,
-        offset: kafka.get("offset")?.as_i64()?,
-        razon: recortar(documento.get("razon")?.as_str()?, MAX_LETRAS),
-        recibido: milis(kafka.get("recibido_en")?)?,
-        contenido: recortar(&contenido, MAX_LETRAS),
-    })
 }

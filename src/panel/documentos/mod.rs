@@ -1,14 +1,20 @@
 //! Los documentos del consumidor, vistos desde el panel: la costura y lo que comparten sus motores.
 
+mod campos;
+mod de_bson;
+#[cfg(feature = "embebido")]
+mod de_json;
 #[cfg(feature = "embebido")]
 pub mod embebido;
 pub mod mongodb;
+
+use crate::fallo::Frase;
 
 /// Las métricas de un mensaje que se enseñan, en su orden.
 pub const METRICAS: [&str; 5] =
     ["cpu_percent", "memory_percent", "disk_io_mbps", "network_mbps", "error_count"];
 /// Los KPIs de una ventana, en su orden.
-pub const KPIS: [&str; 6] = [
+pub const CAMPOS_KPI: [&str; 6] = [
     "cpu_percent_avg",
     "memory_percent_avg",
     "disk_io_mbps_avg",
@@ -57,7 +63,7 @@ pub struct Ventana {
     pub entre: [i64; 2],
     /// `duracion_ventana_seg`.
     pub duracion: Option<f64>,
-    /// Los KPIs, en el orden de [`KPIS`].
+    /// Los KPIs, en el orden de [`CAMPOS_KPI`].
     pub kpis: [Option<f64>; 6],
 }
 
@@ -103,8 +109,8 @@ pub trait Documentos: Send {
     /// Lee lo nuevo.
     ///
     /// # Errors
-    /// Una frase para el usuario, sin punto final. La siguiente vez se sigue por donde se iba.
-    fn leer(&mut self) -> Result<Lectura, String>;
+    /// Una frase para el usuario. La siguiente vez se sigue por donde se iba.
+    fn leer(&mut self) -> Result<Lectura, Frase>;
 }
 
 /// Los documentos del motor embebido en un programa compilado sin él.
@@ -115,10 +121,10 @@ impl Documentos for SinEmbebido {
         ("motor embebido", "no compilado".to_owned())
     }
 
-    fn leer(&mut self) -> Result<Lectura, String> {
+    fn leer(&mut self) -> Result<Lectura, Frase> {
         Err("este programa se ha compilado sin el motor embebido: di con MONGODB_URI dónde están los \
              mensajes y los KPIs"
-            .to_owned())
+            .into())
     }
 }
 

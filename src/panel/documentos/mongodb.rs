@@ -6,19 +6,17 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use ::mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
-use ::mongodb::bson::{Bson, DateTime, Document, doc};
+use ::mongodb::bson::raw::{RawDocument, RawDocumentBuf};
+use ::mongodb::bson::{DateTime, Document, doc};
 use ::mongodb::error::Error;
 use ::mongodb::sync::Database;
 
-use super::{
-    Crudo, Descartado, Documentos, KPIS, Lectura, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA, MAX_LETRAS,
-    METRICAS, SIN_NOMBRE, Ventana, hora,
-};
+use super::campos::{Campos, crudo, descartado, ventana};
+use super::{Documentos, Lectura, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA};
 use crate::almacen::ErrorAlmacen;
-use crate::almacen::mongodb::AlmacenMongo;
-use crate::herramientas::texto::recortar;
-use crate::nombres::{CRUDOS, DESCARTADOS};
+use crate::almacen::mongodb::conexion::Conexion;
+use crate::fallo::Frase;
+use crate::nombres::{CRUDOS, DESCARTADOS, KPIS};
 
 /// Lo que puede tardar una lectura entera.
 const LIMITE: Duration = Duration::from_secs(30);
@@ -31,7 +29,7 @@ const MARGEN: i64 = 2_000;
 
 /// Una base de datos de MongoDB.
 pub struct DocumentosMongo {
-    mongo: AlmacenMongo,
+    conexion: Conexion,
     donde: String,
     marcas: [Marca; 3],
     totales: [u64; 3],
@@ -66,7 +64,7 @@ const COLECCIONES: [Coleccion; 3] = [
         max: [PRIMEROS, MAX_LECTURA],
     },
     Coleccion {
-        nombre: crate::nombres::KPIS,
+        nombre: KPIS,
         fecha: &["ventana_fin"],
         campos: &[],
         desde: Some(SEMANA),
@@ -85,17 +83,17 @@ impl DocumentosMongo {
     /// La base de datos de esta URI. No conecta todavía.
     ///
     /// # Errors
-    /// Los de [`AlmacenMongo::new`].
-    pub fn new(uri: &str, base: &str) -> Result<Self, ErrorAlmacen> {
-        let mongo = AlmacenMongo::new(uri, base)?;
-        let donde = format!("{}, base de datos {base}", mongo.servidor());
-        Ok(DocumentosMongo { mongo, donde, marcas: Default::default(), totales: [0; 3] })
+    /// Lo que hay que cambiar en la URI o en el nombre de la base de datos.
+    pub fn new(uri: &str, base: &str) -> Result<Self, Frase> {
+        let conexion = Conexion::new(uri, base)?;
+        let donde = format!("{}, base de datos {base}", conexion.direccion());
+        Ok(DocumentosMongo { conexion, donde, marcas: Default::default(), totales: [0; 3] })
     }
 
     /// Cuántos documentos hay y, de las colecciones con más que la última vez, los nuevos.
     fn nuevos(&mut self) -> Result<([u64; 3], [Leidos; 3]), ErrorAlmacen> {
         let (antes, fechas) = (self.totales, self.marcas.each_ref().map(|marca| marca.fecha));
-        self.mongo.hacer(Instant::now() + LIMITE, move |base| {
+        self.conexion.hacer(Instant::now() + LIMITE, move |base| {
             let (mut totales, mut documentos) = ([0; 3], <[Leidos; 3]>::default());
             // Por su orden: los crudos se guardan antes que su ventana.
             for (i, coleccion) in COLECCIONES.iter().enumerate() {
@@ -121,7 +119,6 @@ fn buscar(base: &Database, coleccion: &Coleccion, desde: Option<i64>) -> Result<
     };
     let max = if desde.is_none() { coleccion.max[0] } else { coleccion.max[1] };
     let campos: Document = coleccion.campos.iter().map(|campo| ((*campo).to_owned(), 1.into())).collect();
-    // Sin interpretar: con Document, un campo «$date» de un mensaje sería un error.
     let encontrados = base
         .collection::<RawDocumentBuf>(coleccion.nombre)
         .find(filtro)
@@ -147,8 +144,8 @@ impl Documentos for DocumentosMongo {
         ("MongoDB", self.donde.clone())
     }
 
-    fn leer(&mut self) -> Result<Lectura, String> {
-        let (totales, documentos) = self.nuevos().map_err(|error| error.to_string())?;
+    fn leer(&mut self) -> Result<Lectura, Frase> {
+        let (totales, documentos) = self.nuevos().map_err(|error| Frase(error.to_string()))?;
         if totales.iter().zip(self.totales).any(|(ahora, antes)| *ahora < antes) {
             // Han vaciado alguna colección: se vuelve a empezar, y esta vez con todo.
             (self.marcas, self.totales) = (Default::default(), [0; 3]);
@@ -165,10 +162,10 @@ impl Documentos for DocumentosMongo {
         ];
         let mut lectura = Lectura {
             de_cero: false,
-            crudos: crudos.iter().filter_map(|d| crudo(d)).collect(),
+            crudos: crudos.iter().filter_map(|d| crudo(&**d)).collect(),
             salteados,
-            ventanas: ventanas.iter().filter_map(|d| ventana(d)).collect(),
-            descartados: descartados.iter().filter_map(|d| descartado(d)).collect(),
+            ventanas: ventanas.iter().filter_map(|d| ventana(&**d)).collect(),
+            descartados: descartados.iter().filter_map(|d| descartado(&**d)).collect(),
             totales,
         };
         // Los de una misma tanda tienen la misma fecha: su orden es el de los offsets.
@@ -183,8 +180,8 @@ impl Marca {
     /// Los que no se habían visto.
     fn sin_vistos(&mut self, coleccion: &Coleccion, mut leidos: Vec<RawDocumentBuf>) -> Vec<RawDocumentBuf> {
         leidos.retain(|documento| {
-            let id = campo(documento, "_id").map(texto);
-            let (Some(id), Some(fecha)) = (id, buscar_fecha(documento, coleccion.fecha)) else {
+            let (Some(id), Some(fecha)) = (documento.texto("_id"), buscar_fecha(documento, coleccion.fecha))
+            else {
                 return false;
             };
             self.fecha = Some(self.fecha.map_or(fecha, |antes| antes.max(fecha)));
@@ -196,92 +193,10 @@ impl Marca {
     }
 }
 
-// --- De BSON a lo que se enseña ----------------------------------------------------------------
-
-fn campo<'a>(documento: &'a RawDocument, nombre: &str) -> Option<RawBsonRef<'a>> {
-    documento.get(nombre).ok().flatten()
-}
-
-fn sub<'a>(documento: &'a RawDocument, nombre: &str) -> Option<&'a RawDocument> {
-    campo(documento, nombre)?.as_document()
-}
-
-/// Un texto tal cual, y lo demás, escrito.
-fn texto(valor: RawBsonRef<'_>) -> String {
-    match valor {
-        RawBsonRef::String(texto) => texto.to_owned(),
-        otro => Bson::try_from(otro).map_or_else(|_| String::new(), |valor| valor.to_string()),
-    }
-}
-
-fn numero(valor: RawBsonRef<'_>) -> Option<f64> {
-    match valor {
-        RawBsonRef::Double(x) => Some(x),
-        RawBsonRef::Int32(n) => Some(f64::from(n)),
-        RawBsonRef::Int64(n) => Some(n as f64),
-        RawBsonRef::Decimal128(n) => n.to_string().parse().ok(),
-        _ => None,
-    }
-}
-
-fn entero(documento: &RawDocument, nombre: &str) -> Option<i64> {
-    match campo(documento, nombre)? {
-        RawBsonRef::Int32(n) => Some(i64::from(n)),
-        RawBsonRef::Int64(n) => Some(n),
-        _ => None,
-    }
-}
-
-fn milis(documento: &RawDocument, nombre: &str) -> Option<i64> {
-    Some(campo(documento, nombre)?.as_datetime()?.timestamp_millis())
-}
-
 fn buscar_fecha(documento: &RawDocument, camino: &[&str]) -> Option<i64> {
     match camino {
         [] => None,
-        [fecha] => milis(documento, fecha),
-        [nombre, resto @ ..] => buscar_fecha(sub(documento, nombre)?, resto),
+        [fecha] => documento.milis(fecha),
+        [nombre, resto @ ..] => buscar_fecha(documento.sub(nombre)?, resto),
     }
-}
-
-fn crudo(documento: &RawDocument) -> Option<Crudo> {
-    let (kafka, metrics) = (sub(documento, "kafka")?, sub(documento, "metrics")?);
-    let recibido = milis(kafka, "recibido_en")?;
-    Some(Crudo {
-        server_id: match campo(documento, "server_id") {
-            None | Some(RawBsonRef::Null) => SIN_NOMBRE.to_owned(),
-            Some(valor) => recortar(&texto(valor), MAX_LETRAS),
-        },
-        t: hora(milis(documento, "timestamp"), recibido),
-        recibido,
-        metricas: METRICAS.map(|m| campo(metrics, m).and_then(numero)),
-        particion: entero(kafka, "partition")?,
-        offset: entero(kafka, "offset")?,
-    })
-}
-
-fn ventana(documento: &RawDocument) -> Option<Ventana> {
-    Some(Ventana {
-        id: recortar(&texto(campo(documento, "_id")?), MAX_LETRAS),
-        particion: entero(documento, "particion")?,
-        offsets: [entero(documento, "offset_inicio")?, entero(documento, "offset_fin")?],
-        num_mensajes: entero(documento, "num_mensajes")?,
-        entre: [milis(documento, "ventana_inicio")?, milis(documento, "ventana_fin")?],
-        duracion: campo(documento, "duracion_ventana_seg").and_then(numero),
-        kpis: KPIS.map(|k| campo(documento, k).and_then(numero)),
-    })
-}
-
-fn descartado(documento: &RawDocument) -> Option<Descartado> {
-    let kafka = sub(documento, "kafka")?;
-    let bytes = campo(documento, "bytes")?.as_binary()?.bytes;
-    let principio = bytes.get(..4 * MAX_LETRAS + 4).unwrap_or(bytes);
-    Some(Descartado {
-        id: recortar(&texto(campo(documento, "_id")?), MAX_LETRAS),
-        particion: entero(kafka, "partition")?,
-        offset: entero(kafka, "offset")?,
-        razon: recortar(&texto(campo(documento, "razon")?), MAX_LETRAS),
-        recibido: milis(kafka, "recibido_en")?,
-        contenido: recortar(&String::from_utf8_lossy(principio), MAX_LETRAS),
-    })
 }

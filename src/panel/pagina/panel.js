@@ -1,7 +1,9 @@
 // El panel: qué vista se ve, qué dice la dirección, y preguntar al servidor cada segundo.
 
-import { atributo, nuevo, poner, repintar } from "./graficas.js";
-import { PARAMETROS, RANGOS, VISTAS } from "./vistas.js";
+import { atributo, nuevo, poner } from "./elementos.js";
+import { repintar } from "./graficas.js";
+import { RANGOS } from "./piezas.js";
+import { PARAMETROS, VISTAS } from "./vistas.js";
 
 const CADA = 1_000; // milisegundos entre preguntas
 const PACIENCIA = 10_000; // lo que se espera una contestación

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::{DE_HOSTS, MAX_HOSTS, Punto, Puntos, Seguida, cabe, linea};
+use crate::fallo::Frase;
 use crate::herramientas::causa::causa;
 use crate::panel::serie::Serie;
 
@@ -25,17 +26,17 @@ const MAX_LINEA: usize = 1 << 20;
 const COLA: u64 = 128;
 
 /// El fichero, y hasta dónde se ha leído.
-pub struct Fichero {
+pub struct PuntosDelFichero {
     ruta: PathBuf,
     leido: u64,
     cola: Vec<u8>,
     hosts: BTreeMap<String, Punto>,
 }
 
-impl Fichero {
+impl PuntosDelFichero {
     /// El fichero de la carpeta de datos. Puede no existir todavía.
     pub fn new(ruta: PathBuf) -> Self {
-        Fichero { ruta, leido: 0, cola: Vec::new(), hosts: BTreeMap::new() }
+        PuntosDelFichero { ruta, leido: 0, cola: Vec::new(), hosts: BTreeMap::new() }
     }
 
     fn leer(&mut self, ahora: i64, series: &mut [Seguida]) -> io::Result<()> {
@@ -115,15 +116,15 @@ impl Fichero {
     }
 }
 
-impl Puntos for Fichero {
+impl Puntos for PuntosDelFichero {
     fn motor(&self) -> (&'static str, String) {
         ("fichero", self.ruta.display().to_string())
     }
 
-    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, i64>, String> {
+    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, i64>, Frase> {
         self.leer(ahora, series).map_err(|error| {
             self.olvidar(&mut []); // a medias no se sabe por dónde iba
-            format!("no se puede leer {} ({})", self.ruta.display(), causa(&error))
+            Frase(format!("no se puede leer {} ({})", self.ruta.display(), causa(&error)))
         })?;
         self.hosts.retain(|_, ultimo| ultimo.t >= ahora - DE_HOSTS);
         Ok(self.hosts.iter().map(|(host, ultimo)| (host.clone(), ultimo.t)).collect())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{Puntos, Seguida};
+use crate::fallo::Frase;
 use crate::panel::serie::Serie;
 
 /// Cada cuánto se pregunta qué hosts hay.
@@ -20,36 +21,36 @@ pub trait Lector: Send {
     /// El instante del último punto de cada host en un día.
     ///
     /// # Errors
-    /// Una frase para el usuario, sin punto final.
-    fn leer_hosts(&self, ahora: i64) -> Result<BTreeMap<String, i64>, String>;
+    /// Una frase.
+    fn leer_hosts(&self, ahora: i64) -> Result<BTreeMap<String, i64>, Frase>;
 
     /// Los cubos de una serie desde un instante. Pone también su último punto.
     ///
     /// # Errors
-    /// Una frase para el usuario, sin punto final.
-    fn leer_serie(&self, seguida: &mut Seguida, desde: i64, ahora: i64) -> Result<Serie<3>, String>;
+    /// Una frase.
+    fn leer_serie(&self, seguida: &mut Seguida, desde: i64, ahora: i64) -> Result<Serie<3>, Frase>;
 }
 
 /// Un InfluxDB como fuente de puntos.
-pub struct Influx<L> {
+pub struct PuntosDeInflux<L> {
     lector: L,
     hosts: BTreeMap<String, i64>,
     hosts_leidos: Option<Instant>,
 }
 
-impl<L: Lector> Influx<L> {
+impl<L: Lector> PuntosDeInflux<L> {
     /// Los puntos que da este lector.
     pub fn new(lector: L) -> Self {
-        Influx { lector, hosts: BTreeMap::new(), hosts_leidos: None }
+        PuntosDeInflux { lector, hosts: BTreeMap::new(), hosts_leidos: None }
     }
 }
 
-impl<L: Lector> Puntos for Influx<L> {
+impl<L: Lector> Puntos for PuntosDeInflux<L> {
     fn motor(&self) -> (&'static str, String) {
         self.lector.motor()
     }
 
-    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, i64>, String> {
+    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, i64>, Frase> {
         if self.hosts_leidos.is_none_or(|t| t.elapsed() > CADA_HOSTS) {
             self.hosts = self.lector.leer_hosts(ahora)?;
             self.hosts_leidos = Some(Instant::now());
@@ -64,8 +65,8 @@ impl<L: Lector> Puntos for Influx<L> {
 /// Pone al día una serie: entera, si toca, o desde su último cubo, que estaría a medias.
 fn poner(
     seguida: &mut Seguida,
-    leer: impl FnOnce(&mut Seguida, i64) -> Result<Serie<3>, String>,
-) -> Result<(), String> {
+    leer: impl FnOnce(&mut Seguida, i64) -> Result<Serie<3>, Frase>,
+) -> Result<(), Frase> {
     let entera = seguida.entera.is_none_or(|t| t.elapsed() > REPASO);
     let ultimo = seguida.serie.iter().next_back().map(|(t, _)| t).filter(|_| !entera);
     let desde = ultimo.unwrap_or(seguida.desde);

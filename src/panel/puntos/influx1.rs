@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::influx::Lector;
 use super::{DE_HOSTS, MAX_HOSTS, Punto, Seguida, cabe};
+use crate::fallo::Frase;
+use crate::influx::Acceso;
 use crate::influx::consulta::ClienteConsulta;
-use crate::influx::http::Acceso;
 use crate::nombres::{CAMPOS, MEDIDA};
 use crate::panel::serie::{Cubo, Serie};
 
@@ -25,7 +26,7 @@ impl Influx1 {
     ///
     /// # Errors
     /// Una frase, si la URL no se entiende.
-    pub fn new(url: &str, database: &str, credenciales: Option<&(String, String)>) -> Result<Self, String> {
+    pub fn new(url: &str, database: &str, credenciales: Option<&(String, String)>) -> Result<Self, Frase> {
         let database = database.to_owned();
         let acceso = Acceso::V1 { database: database.clone(), credenciales: credenciales.cloned() };
         let cliente = ClienteConsulta::new(url, acceso)?;
@@ -33,19 +34,19 @@ impl Influx1 {
     }
 
     /// Las series que da cada una de las consultas, que van separadas por `;`.
-    fn consultar(&self, influxql: &str) -> Result<Vec<Vec<Value>>, String> {
+    fn consultar(&self, influxql: &str) -> Result<Vec<Vec<Value>>, Frase> {
         let texto = self.cliente.consultar(influxql).map_err(|c| self.cliente.frase(&c, NO_SABE))?;
-        let json: Value = serde_json::from_str(&texto).map_err(|_| NO_SABE.to_owned())?;
+        let json: Value = serde_json::from_str(&texto).map_err(|_| Frase::from(NO_SABE))?;
         let Some(resultados) = json.get("results").and_then(Value::as_array) else {
-            return Err(NO_SABE.to_owned());
+            return Err(NO_SABE.into());
         };
         let series =
             resultados.iter().map(|resultado| match resultado.get("error").and_then(Value::as_str) {
-                Some(palabras) if palabras.starts_with("database not found") => Err(format!(
+                Some(palabras) if palabras.starts_with("database not found") => Err(Frase(format!(
                     "InfluxDB 1.x no tiene la base de datos «{}»: créala o corrige INFLUXDB_V1_DATABASE",
                     self.database
-                )),
-                Some(palabras) => Err(format!("InfluxDB 1.x no acepta la consulta ({palabras})")),
+                ))),
+                Some(palabras) => Err(Frase(format!("InfluxDB 1.x no acepta la consulta ({palabras})"))),
                 None => Ok(resultado.get("series").and_then(Value::as_array).cloned().unwrap_or_default()),
             });
         series.collect()
@@ -57,7 +58,7 @@ impl Lector for Influx1 {
         ("InfluxDB 1.x", format!("{}, base de datos {}", self.cliente.url, self.database))
     }
 
-    fn leer_hosts(&self, ahora: i64) -> Result<BTreeMap<String, i64>, String> {
+    fn leer_hosts(&self, ahora: i64) -> Result<BTreeMap<String, i64>, Frase> {
         let influxql = format!(
             "SELECT last({}) FROM {} WHERE time >= {}ms GROUP BY \"host_id\" SLIMIT {MAX_HOSTS}",
             nombre(CAMPOS[0]),
@@ -73,7 +74,7 @@ impl Lector for Influx1 {
     }
 
     /// Los cubos de una serie desde un instante, y su último punto.
-    fn leer_serie(&self, seguida: &mut Seguida, desde: i64, ahora: i64) -> Result<Serie<3>, String> {
+    fn leer_serie(&self, seguida: &mut Seguida, desde: i64, ahora: i64) -> Result<Serie<3>, Frase> {
         let ancho = seguida.serie.ancho();
         let donde = format!(
             "FROM {} WHERE \"host_id\" = {} AND time >= {desde}ms AND time < {}ms",

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 
 use super::influx::Lector;
 use super::{DE_HOSTS, MAX_HOSTS, Punto, Seguida, cabe, csv};
+use crate::fallo::Frase;
+use crate::influx::Acceso;
 use crate::influx::consulta::ClienteConsulta;
-use crate::influx::http::Acceso;
 use crate::nombres::{CAMPOS, MEDIDA};
 use crate::panel::instante;
 use crate::panel::serie::{Cubo, Serie};
 
 const NO_SABE: &str = "no se puede leer con Flux de este servidor: el panel lee InfluxDB 2, InfluxDB 1.x \
     (con INFLUXDB_V1_URL) y, si no configuras ninguno, el fichero del agente";
+
+/// Lo que se pide de cada cubo, por su orden en él.
+const FUNCIONES: [&str; 3] = ["min", "max", "mean"];
 
 /// Un bucket de InfluxDB 2.
 pub struct Influx2 {
@@ -24,15 +28,15 @@ impl Influx2 {
     ///
     /// # Errors
     /// Una frase, si la URL no se entiende.
-    pub fn new(url: &str, token: &str, org: &str, bucket: &str) -> Result<Self, String> {
+    pub fn new(url: &str, token: &str, org: &str, bucket: &str) -> Result<Self, Frase> {
         let [token, org, bucket] = [token, org, bucket].map(str::to_owned);
         let cliente = ClienteConsulta::new(url, Acceso::V2 { token, org, bucket: bucket.clone() })?;
         Ok(Influx2 { cliente, bucket })
     }
 
-    fn filas(&self, flux: &str) -> Result<Vec<csv::Fila>, String> {
+    fn filas(&self, flux: &str) -> Result<Vec<csv::Fila>, Frase> {
         let texto = self.cliente.consultar(flux).map_err(|c| self.cliente.frase(&c, NO_SABE))?;
-        csv::filas(&texto).map_err(|palabras| format!("InfluxDB no acaba la consulta ({palabras})"))
+        csv::filas(&texto).map_err(|palabras| Frase(format!("InfluxDB no acaba la consulta ({palabras})")))
     }
 }
 
@@ -42,7 +46,7 @@ impl Lector for Influx2 {
     }
 
     /// El último punto de cada host en un día: InfluxDB lo sabe sin recorrerlos.
-    fn leer_hosts(&self, ahora: i64) -> Result<BTreeMap<String, i64>, String> {
+    fn leer_hosts(&self, ahora: i64) -> Result<BTreeMap<String, i64>, Frase> {
         let flux = format!(
             "from(bucket: {}) |> range(start: {}, stop: {}) \
              |> filter(fn: (r) => r._measurement == {} and r._field == {}) |> last() \
@@ -65,57 +69,59 @@ impl Lector for Influx2 {
     }
 
     /// Los cubos de una serie desde un instante: tres pasadas que InfluxDB hace en su almacén.
-    fn leer_serie(&self, seguida: &mut Seguida, desde: i64, ahora: i64) -> Result<Serie<3>, String> {
+    fn leer_serie(&self, seguida: &mut Seguida, desde: i64, ahora: i64) -> Result<Serie<3>, Frase> {
         let ancho = seguida.serie.ancho();
-        let reducir = |funcion: &str| {
-            format!(
-                "datos |> aggregateWindow(every: {ancho}ms, fn: {funcion}, createEmpty: false, timeSrc: \"_start\") \
-                 |> keep(columns: [\"_time\", \"_field\", \"_value\"]) |> yield(name: \"{funcion}\")\n"
-            )
-        };
-        let campos = CAMPOS.map(|campo| format!("r._field == {}", texto(campo))).join(" or ");
-        let flux = format!(
-            "datos = from(bucket: {}) |> range(start: {}, stop: {}) \
-             |> filter(fn: (r) => r._measurement == {} and r.host_id == {} and ({campos}))\n\
-             {}{}{}datos |> last() |> keep(columns: [\"_time\", \"_field\", \"_value\"]) |> yield(name: \"last\")\n",
-            texto(&self.bucket),
-            de_flux(desde),
-            de_flux(ahora + DE_HOSTS),
-            texto(MEDIDA),
-            texto(&seguida.host),
-            reducir("min"),
-            reducir("max"),
-            reducir("mean"),
-        );
-        // Un host con dos «entorno» son dos series: por instante y campo puede haber más de una fila.
-        let mut cubos: BTreeMap<(i64, usize), [Vec<f64>; 3]> = BTreeMap::new();
-        let mut ultimo: Option<Punto> = None;
-        for fila in self.filas(&flux)? {
-            let campo = CAMPOS.iter().position(|c| fila.get("_field").is_some_and(|f| f == c));
-            let valor = fila.get("_value").and_then(|v| v.parse::<f64>().ok()).filter(|v| v.is_finite());
-            let (Some(t), Some(campo), Some(valor)) = (milis(&fila), campo, valor) else { continue };
-            let funcion = match fila.get("result").map(String::as_str) {
-                Some("min") => 0,
-                Some("max") => 1,
-                Some("mean") => 2,
-                _ => {
-                    anotar_ultimo(&mut ultimo, t, campo, valor);
-                    continue;
-                }
-            };
-            if let Some(valores) = cubos.entry((t, campo)).or_default().get_mut(funcion) {
-                valores.push(valor);
-            }
-        }
-        let mut parte = Serie::new(ancho);
-        for ((t, campo), [min, max, media]) in cubos {
-            for ((min, max), media) in min.into_iter().zip(max).zip(media) {
-                parte.sumar_cubo(t, campo, Cubo::reducido(min, max, media));
-            }
-        }
+        let filas = self.filas(&consulta(&self.bucket, &seguida.host, ancho, [desde, ahora + DE_HOSTS]))?;
+        let (parte, ultimo) = reunir(&filas, ancho);
         seguida.ultimo = ultimo.or(seguida.ultimo);
         Ok(parte)
     }
+}
+
+/// La consulta de una serie: por cada campo, sus mínimos, máximos y medias por cubo, y lo último.
+fn consulta(bucket: &str, host: &str, ancho: i64, [desde, hasta]: [i64; 2]) -> String {
+    let reducir = |funcion: &str| {
+        format!(
+            "datos |> aggregateWindow(every: {ancho}ms, fn: {funcion}, createEmpty: false, timeSrc: \"_start\") \
+             |> keep(columns: [\"_time\", \"_field\", \"_value\"]) |> yield(name: \"{funcion}\")\n"
+        )
+    };
+    let campos = CAMPOS.map(|campo| format!("r._field == {}", texto(campo))).join(" or ");
+    format!(
+        "datos = from(bucket: {}) |> range(start: {}, stop: {}) \
+         |> filter(fn: (r) => r._measurement == {} and r.host_id == {} and ({campos}))\n\
+         {}datos |> last() |> keep(columns: [\"_time\", \"_field\", \"_value\"]) |> yield(name: \"last\")\n",
+        texto(bucket),
+        de_flux(desde),
+        de_flux(hasta),
+        texto(MEDIDA),
+        texto(host),
+        FUNCIONES.map(reducir).concat(),
+    )
+}
+
+/// De las filas de la consulta, los cubos y el último punto.
+fn reunir(filas: &[csv::Fila], ancho: i64) -> (Serie<3>, Option<Punto>) {
+    // Un host con dos «entorno» son dos series: por instante y campo puede haber más de una fila.
+    let mut cubos: BTreeMap<(i64, usize), [Vec<f64>; 3]> = BTreeMap::new();
+    let mut ultimo: Option<Punto> = None;
+    for fila in filas {
+        let campo = CAMPOS.iter().position(|c| fila.get("_field").is_some_and(|f| f == c));
+        let valor = fila.get("_value").and_then(|v| v.parse::<f64>().ok()).filter(|v| v.is_finite());
+        let (Some(t), Some(campo), Some(valor)) = (milis(fila), campo, valor) else { continue };
+        let funcion = FUNCIONES.iter().position(|f| fila.get("result").is_some_and(|r| r == f));
+        match funcion.and_then(|f| cubos.entry((t, campo)).or_default().get_mut(f)) {
+            Some(valores) => valores.push(valor),
+            None => anotar_ultimo(&mut ultimo, t, campo, valor),
+        }
+    }
+    let mut parte = Serie::new(ancho);
+    for ((t, campo), [min, max, media]) in cubos {
+        for ((min, max), media) in min.into_iter().zip(max).zip(media) {
+            parte.sumar_cubo(t, campo, Cubo::reducido(min, max, media));
+        }
+    }
+    (parte, ultimo)
 }
 
 /// El último punto son los valores del instante más nuevo.

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::rango::Rango;
 use super::serie::Serie;
+use crate::fallo::Frase;
 
 /// Los hosts de los que hay puntos en un día, con el instante (ms) del último.
 pub const DE_HOSTS: i64 = 24 * 3_600_000;
@@ -54,8 +55,8 @@ pub trait Puntos: Send {
     /// los hosts con puntos en el último día y el instante del último.
     ///
     /// # Errors
-    /// Una frase para el usuario, sin punto final; las series se quedan como estaban.
-    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, i64>, String>;
+    /// Una frase; las series se quedan como estaban.
+    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, i64>, Frase>;
 }
 
 /// Si un host puede salir en el panel.

@@ -1,13 +1,11 @@
 //! Lo que enseñan el productor y el consumidor mientras trabajan: en un terminal, el último mensaje de
 //! cada servidor y cómo va todo, siempre en el mismo sitio; en una tubería, líneas sueltas.
 
-mod atraso;
-
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use self::atraso::Atraso;
+use super::atraso::Atraso;
 use crate::almacen::{Dato, Documento, a_json};
 use crate::consumo::{Consumo, Tanda};
 use crate::herramientas::texto::contar;

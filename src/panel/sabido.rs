@@ -129,7 +129,7 @@ pub fn vigilar_documentos(mut fuente: Box<dyn Documentos>) -> io::Result<Arc<Mes
     let suya = Arc::clone(&mesa);
     thread::Builder::new().name("documentos".to_owned()).spawn(move || {
         suya.vigilar(|_| {
-            let lectura = fuente.leer()?;
+            let lectura = fuente.leer().map_err(|frase| frase.0)?;
             Ok(|datos: &mut DeDocumentos| datos.aplicar(lectura, ahora()))
         })
     })?;

@@ -1,0 +1,44 @@
+//! La vista Servidor: CPU, RAM y disco de un host, como los mide el agente.
+
+use serde_json::{Value, json};
+
+use super::{Comun, hace, poner_serie};
+use crate::nombres::CAMPOS;
+use crate::panel::rango::Rango;
+use crate::panel::sabido::DePuntos;
+
+/// Hosts que se ofrecen para elegir.
+const MAX_HOSTS: usize = 500;
+
+const AGENTE: &str = "cargo run --bin agente_monitoreo";
+
+/// La vista Servidor: CPU, RAM y disco de un host.
+pub fn servidor(datos: &DePuntos, comun: &Comun, host: Option<&str>, rango: Rango) -> Value {
+    let host = host.or(datos.por_defecto().map(String::as_str));
+    let clave = host.map(|h| (h.to_owned(), rango));
+    let seguida = clave.and_then(|clave| datos.series.get(&clave));
+    let sin_puntos = seguida.is_none_or(|s| s.serie.iter().next().is_none());
+    let falta = sin_puntos.then(|| {
+        let frase = match (host, host.and_then(|h| datos.hosts.get(h))) {
+            (Some(_), Some(t)) => {
+                format!("No hay puntos en {}: el último es de {}.", rango.frase, hace(comun.ahora - t))
+            }
+            (Some(host), None) if !datos.hosts.is_empty() => {
+                format!("No hay puntos de «{host}» en las últimas 24 horas.")
+            }
+            _ => "Aún no hay puntos.".to_owned(),
+        };
+        (frase, Some(AGENTE))
+    });
+    let mut vista = comun.empezar(sin_puntos, falta);
+    vista.insert("host".to_owned(), json!(host));
+    vista.insert("hosts".to_owned(), datos.hosts.keys().take(MAX_HOSTS).map(|h| json!(h)).collect());
+    vista.insert("hosts_total".to_owned(), json!(datos.hosts.len()));
+    poner_serie(&mut vista, seguida.map(|s| &s.serie), CAMPOS, rango, comun.ahora);
+    let ultimo = seguida.and_then(|s| s.ultimo).map(|punto| {
+        let valores = CAMPOS.iter().zip(punto.valores).map(|(c, v)| ((*c).to_owned(), json!(v)));
+        Value::Object([("t".to_owned(), json!(punto.t))].into_iter().chain(valores).collect())
+    });
+    vista.insert("ultimo".to_owned(), json!(ultimo));
+    Value::Object(vista)
+}
