@@ -46,8 +46,9 @@ macro_rules! embebido {
 pub fn emisor(broker: &Broker, datos: &Path, avisos: &Avisos) -> Result<Box<dyn Emisor>, Fallo> {
     match broker {
         Broker::Embebido => {
+            let emisor = embebido!(dyn Emisor, EmisorEmbebido::new(datos, TOPIC, avisos))?;
             presentar(datos, avisos);
-            embebido!(dyn Emisor, EmisorEmbebido::new(datos, TOPIC))
+            Ok(emisor)
         }
         Broker::Kafka(brokers, propiedades) => {
             avisos(
@@ -71,8 +72,9 @@ pub fn receptor(
 ) -> Result<Box<dyn Receptor>, Fallo> {
     let receptor: Box<dyn Receptor> = match broker {
         Broker::Embebido => {
+            let receptor = embebido!(dyn Receptor, ReceptorEmbebido::new(datos, TOPIC, grupo, avisos))?;
             presentar(datos, avisos);
-            embebido!(dyn Receptor, ReceptorEmbebido::new(datos, TOPIC, grupo))?
+            receptor
         }
         Broker::Kafka(brokers, propiedades) => {
             avisos(
@@ -92,9 +94,10 @@ pub fn receptor(
 pub fn almacen(base: &BaseDeDatos, datos: &Path, avisos: &Avisos) -> Result<Box<dyn Almacen>, Fallo> {
     match base {
         BaseDeDatos::Embebida => {
+            let almacen = embebido!(dyn Almacen, AlmacenEmbebido::new(datos, avisos))?;
             let ruta = datos.join(FICHERO_MOTOR);
-            avisos(Nivel::Info, &format!("Los documentos van al motor embebido: {}", ruta.display()));
-            embebido!(dyn Almacen, AlmacenEmbebido::new(datos))
+            avisos(Nivel::Info, &format!("Los documentos van al motor embebido: {}.", ruta.display()));
+            Ok(almacen)
         }
         BaseDeDatos::Mongo { uri, base } => {
             let mut mongo = AlmacenMongo::new(uri, base)?;

@@ -278,7 +278,9 @@ fn broker_que_cae_y_vuelve(motor: &mut Motor) {
     motor.rearrancar();
     insistir(|| emisor.enviar(&mensajes(10..20)));
     let Recibido { reiniciadas, registros } = hasta_que_llegue(&mut receptor);
-    assert_eq!((textos(&registros), reiniciadas), (de_web01(10..20), vec![0]));
+    // La crate sigue por donde iba; librdkafka vuelve a lo confirmado, y lo dice.
+    let vuelve = if cfg!(feature = "librdkafka") { vec![0] } else { vec![] };
+    assert_eq!((textos(&registros), reiniciadas), (de_web01(10..20), vuelve));
     insistir(|| receptor.confirmar(&[(0, 20)].into()));
 
     // En marcha y de golpe: nada se pierde, aunque con la crate algo pueda estar dos veces.

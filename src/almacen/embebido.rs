@@ -4,25 +4,27 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::{Almacen, Documento, ErrorAlmacen, a_json};
-use crate::embebido;
+use crate::avisos::Avisos;
+use crate::embebido::{self, Abierto};
+use crate::herramientas::texto::contar;
 
 /// Las colecciones del fichero.
 pub struct AlmacenEmbebido {
-    conexion: Connection,
+    fichero: Abierto,
+    guardados: u64,
 }
 
 impl AlmacenEmbebido {
-    /// Abre el fichero de `datos`.
+    /// Abre el fichero de `datos`. Por `avisos` dice si alguien lo borra.
     ///
     /// # Errors
     /// [`ErrorAlmacen::Definitivo`] si no se puede.
-    pub fn new(datos: &Path) -> Result<Self, ErrorAlmacen> {
-        Ok(AlmacenEmbebido {
-            conexion: embebido::abrir(datos).map_err(|frase| ErrorAlmacen::Definitivo(frase.0))?,
-        })
+    pub fn new(datos: &Path, avisos: &Avisos) -> Result<Self, ErrorAlmacen> {
+        let fichero = Abierto::new(datos, avisos).map_err(|frase| ErrorAlmacen::Definitivo(frase.0))?;
+        Ok(AlmacenEmbebido { fichero, guardados: 0 })
     }
 
     /// Todo o nada: si un documento es de otra historia, no se guarda ninguno.
@@ -32,10 +34,11 @@ impl AlmacenEmbebido {
         documentos: &[Documento],
     ) -> rusqlite::Result<Result<usize, String>> {
         // Las colecciones son nuestras y fijas: su nombre se puede poner en la orden.
-        self.conexion.execute_batch(&format!(
+        let conexion = self.fichero.conexion();
+        conexion.execute_batch(&format!(
             "CREATE TABLE IF NOT EXISTS \"{coleccion}\" (_id TEXT PRIMARY KEY, crc32 INTEGER, documento TEXT)"
         ))?;
-        let transaccion = self.conexion.transaction()?;
+        let transaccion = conexion.transaction()?;
         let mut nuevos = 0;
         {
             let mut insertar = transaccion
@@ -62,8 +65,18 @@ impl AlmacenEmbebido {
 
 impl Almacen for AlmacenEmbebido {
     fn insertar(&mut self, coleccion: &str, documentos: &[Documento]) -> Result<usize, ErrorAlmacen> {
-        match self.guardar(coleccion, documentos) {
-            Ok(Ok(nuevos)) => Ok(nuevos),
+        let mut hecho = self.guardar(coleccion, documentos);
+        let perdido = contar(self.guardados, "documento", "documentos");
+        let perdido = format!("con él se ha perdido lo que tenía, y {perdido} de este programa");
+        if self.fichero.reabierto(&perdido).map_err(|frase| ErrorAlmacen::Definitivo(frase.0))? {
+            self.guardados = 0;
+            hecho = self.guardar(coleccion, documentos);
+        }
+        match hecho {
+            Ok(Ok(nuevos)) => {
+                self.guardados += nuevos as u64;
+                Ok(nuevos)
+            }
             Ok(Err(id)) => Err(ErrorAlmacen::OtraHistoria(id)),
             Err(error) => Err(embebido::fallo(&error, ErrorAlmacen::Pasajero, ErrorAlmacen::Definitivo)),
         }

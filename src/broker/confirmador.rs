@@ -84,3 +84,74 @@ impl Receptor for Confirmador {
         self.guardia.vigilar(|| self.receptor.atraso())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::herramientas::reintentos::Politica;
+    use std::sync::{Arc, Mutex};
+
+    /// Contesta a cada commit lo que se le diga, y apunta lo que se le pide.
+    struct DeMentira {
+        respuestas: Vec<Result<(), ErrorBroker>>,
+        pedido: Arc<Mutex<Vec<Vec<(i32, i64)>>>>,
+        reiniciadas: Vec<i32>,
+    }
+
+    impl Receptor for DeMentira {
+        fn recibir(&mut self, _: Duration) -> Result<Recibido, ErrorBroker> {
+            Ok(Recibido { reiniciadas: self.reiniciadas.clone(), registros: Vec::new() })
+        }
+
+        fn confirmar(&mut self, siguientes: &BTreeMap<i32, i64>) -> Result<(), ErrorBroker> {
+            self.pedido.lock().unwrap().push(siguientes.iter().map(|(p, o)| (*p, *o)).collect());
+            self.respuestas.remove(0)
+        }
+
+        fn atraso(&mut self) -> Result<u64, ErrorBroker> {
+            Ok(0)
+        }
+    }
+
+    fn pasajero(frase: &str) -> Result<(), ErrorBroker> {
+        Err(ErrorBroker::Pasajero(frase.to_owned()))
+    }
+
+    #[test]
+    fn lo_que_no_se_confirma_se_guarda_se_espera_y_se_confirma_con_lo_siguiente() {
+        let pedido = Arc::new(Mutex::new(Vec::new()));
+        let respuestas = vec![pasajero("ocupado"), pasajero("ocupado"), pasajero("otra cosa"), Ok(())];
+        let receptor = DeMentira { respuestas, pedido: Arc::clone(&pedido), reiniciadas: vec![1] };
+        let dichas = Arc::new(Mutex::new(Vec::new()));
+        let apuntar = Arc::clone(&dichas);
+        let avisos: Avisos =
+            Arc::new(move |nivel, frase| apuntar.lock().unwrap().push((nivel, frase.to_owned())));
+        let mut confirmador = Confirmador::new(Box::new(receptor), &avisos);
+
+        confirmador.confirmar(&[(0, 20), (1, 5)].into()).unwrap();
+        confirmador.confirmar(&[(0, 40)].into()).unwrap(); // enseguida no se vuelve a probar
+        assert_eq!(*pedido.lock().unwrap(), [[(0, 20), (1, 5)]]);
+
+        confirmador.reintentos = Reintentos::new(Politica { max_retry_delay: Duration::ZERO, ..POLITICA });
+        confirmador.despues = confirmador.despues.map(|(_, frase)| (Instant::now(), frase));
+        confirmador.confirmar(&BTreeMap::new()).unwrap();
+        confirmador.recibir(Duration::ZERO).unwrap(); // la 1 es ya de otro
+        confirmador.confirmar(&[(2, 7)].into()).unwrap();
+        confirmador.confirmar(&BTreeMap::new()).unwrap();
+        confirmador.confirmar(&BTreeMap::new()).unwrap(); // ya no falta nada
+        let (todo, resto) = (vec![(0, 40), (1, 5)], vec![(0, 40), (2, 7)]);
+        assert_eq!(pedido.lock().unwrap()[1..], [todo, resto.clone(), resto]);
+        let niveles: Vec<_> = dichas.lock().unwrap().iter().map(|(nivel, _)| *nivel).collect();
+        assert_eq!(niveles, [Nivel::Aviso, Nivel::Detalle, Nivel::Aviso, Nivel::Info], "{dichas:?}");
+    }
+
+    #[test]
+    fn una_negativa_definitiva_acaba() {
+        let definitivo = Err(ErrorBroker::Definitivo("sin permiso".to_owned()));
+        let (pedido, reiniciadas) = (Arc::default(), Vec::new());
+        let receptor = DeMentira { respuestas: vec![definitivo.clone()], pedido, reiniciadas };
+        let avisos: Avisos = Arc::new(|_, _| {});
+        let mut confirmador = Confirmador::new(Box::new(receptor), &avisos);
+        assert_eq!(confirmador.confirmar(&[(0, 20)].into()), definitivo);
+    }
+}

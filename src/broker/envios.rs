@@ -10,6 +10,7 @@ use super::{Emisor, PorEnviar};
 use crate::avisos::Avisos;
 use crate::fallo::Fallo;
 use crate::herramientas::candado::{candado, sin_veneno};
+use crate::herramientas::texto::contar;
 use crate::insistir::Insistencia;
 use crate::parada::Parada;
 
@@ -29,7 +30,7 @@ pub struct Envios {
 
 /// Cómo ha acabado todo.
 pub struct Cierre {
-    /// Mensajes que el broker ha confirmado.
+    /// Mensajes que el broker ha confirmado y tiene.
     pub confirmados: u64,
     /// Los aceptados que no ha confirmado: no se sabe si han llegado.
     pub pendientes: u64,
@@ -47,6 +48,8 @@ struct Marcador {
 #[derive(Default)]
 struct Cuenta {
     confirmados: u64,
+    /// De los confirmados, los que ya no están.
+    perdidos: u64,
     acabado: bool,
 }
 
@@ -90,14 +93,15 @@ impl Envios {
         }
     }
 
-    /// Mensajes que el broker ha confirmado.
+    /// Mensajes que el broker ha confirmado y tiene.
     pub fn confirmados(&self) -> u64 {
-        self.marcador.cuenta().confirmados
+        let cuenta = self.marcador.cuenta();
+        cuenta.confirmados - cuenta.perdidos
     }
 
     /// Mensajes aceptados que el broker no ha confirmado todavía.
     pub fn pendientes(&self) -> u64 {
-        self.aceptados - self.confirmados()
+        self.aceptados - self.marcador.cuenta().confirmados
     }
 
     /// Manda lo que quede en la cola y dice cómo ha acabado.
@@ -106,8 +110,15 @@ impl Envios {
         let fin = self.hilo.join().unwrap_or_else(|_| {
             Err(Fallo::Ejecucion("el hilo que envía ha acabado mal: es un fallo del programa".to_owned()))
         });
-        let confirmados = self.marcador.cuenta().confirmados;
-        Cierre { confirmados, pendientes: self.aceptados - confirmados, fin }
+        let Cuenta { confirmados, perdidos, .. } = *self.marcador.cuenta();
+        let fin = fin.and(match perdidos {
+            0 => Ok(()),
+            _ => Err(Fallo::Ejecucion(format!(
+                "al borrarse el fichero del broker se perdió lo que tenía: {}",
+                contar(perdidos, "mensaje que había confirmado", "mensajes que había confirmado")
+            ))),
+        });
+        Cierre { confirmados: confirmados - perdidos, pendientes: self.aceptados - confirmados, fin }
     }
 }
 
@@ -148,7 +159,10 @@ fn enviar_todo(
         if broker.insistir(|| emisor.enviar(&tanda))?.is_none() {
             break; // se ha pedido parar con el broker caído
         }
-        marcador.cuenta().confirmados += tanda.len() as u64;
+        let mut cuenta = marcador.cuenta();
+        cuenta.confirmados += tanda.len() as u64;
+        cuenta.perdidos = emisor.perdidos();
+        drop(cuenta);
         marcador.timbre.notify_all();
     }
     Ok(())

@@ -77,6 +77,11 @@ pub trait Emisor: Send {
     /// # Errors
     /// [`ErrorBroker`]. Entonces no se sabe cuáles han llegado: reenviarlos puede repetir alguno.
     fn enviar(&mut self, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker>;
+
+    /// Mensajes que se confirmaron y después se han perdido: solo si alguien borra el fichero del motor embebido.
+    fn perdidos(&self) -> u64 {
+        0
+    }
 }
 
 /// Quien recibe los mensajes de un topic, en nombre de un grupo.

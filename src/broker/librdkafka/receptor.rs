@@ -125,11 +125,8 @@ impl ReceptorLibrdkafka {
         })
     }
 
-    fn leer(
-        &mut self,
-        suscripcion: &mut Suscripcion,
-        espera: Duration,
-    ) -> Result<Vec<Registro>, ErrorBroker> {
+    /// Lo que haya que hacer antes de leer.
+    fn ponerse_al_dia(&mut self, suscripcion: &mut Suscripcion) -> Result<(), ErrorBroker> {
         if suscripcion.volver {
             self.volver(suscripcion)?;
         }
@@ -139,6 +136,15 @@ impl ReceptorLibrdkafka {
         if suscripcion.comprobado.elapsed() >= COMPROBAR {
             self.comprobar_confirmado(suscripcion)?;
         }
+        Ok(())
+    }
+
+    fn leer(
+        &mut self,
+        suscripcion: &mut Suscripcion,
+        espera: Duration,
+    ) -> Result<Vec<Registro>, ErrorBroker> {
+        self.ponerse_al_dia(suscripcion)?;
         let limite = Instant::now() + espera;
         let (mut registros, mut bytes): (Vec<Registro>, _) = (Vec::new(), 0);
         while bytes < BYTES_POR_LECTURA as usize {

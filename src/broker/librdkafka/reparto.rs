@@ -161,10 +161,8 @@ impl ReceptorLibrdkafka {
                 .map_err(|e| traducir(&e))?;
         }
         if mover {
-            for particion in consumidor.seek_partitions(destino, PLAZO).map_err(|e| traducir(&e))?.elements()
-            {
-                particion.error().map_err(|e| traducir(&e))?;
-            }
+            let movidas = consumidor.seek_partitions(destino, PLAZO).map_err(|e| traducir(&e))?;
+            movidas.elements().iter().try_for_each(|p| p.error()).map_err(|e| traducir(&e))?;
         }
         avisar_borrados(&self.avisos, saltados);
         Ok(())
