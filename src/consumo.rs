@@ -15,6 +15,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::almacen::{Dato, Documento};
 use crate::broker::{Recibido, Registro};
+use crate::guardadas::{Guardadas, Paso, Ventana};
 use crate::kpis::{Agregador, Kpis};
 use crate::mensaje::{self, Leido, Metricas};
 
@@ -23,6 +24,8 @@ pub struct Consumo {
     topic: String,
     ventana: u64,
     agregadores: BTreeMap<i32, Agregador>,
+    /// De cada partición que se está leyendo, las ventanas que ya estaban guardadas.
+    guardadas: BTreeMap<i32, Guardadas>,
 }
 
 /// Lo que sale de una tanda de mensajes, en el orden en que hay que guardarlo.
@@ -38,12 +41,33 @@ pub struct Tanda {
     pub kpis: Vec<Documento>,
     /// Por partición, el offset por el que habría que seguir tras un reinicio.
     pub confirmar: BTreeMap<i32, i64>,
+    /// Lo que hay que decir.
+    pub avisos: Vec<String>,
 }
 
 impl Consumo {
     /// Ventanas de `ventana` mensajes sobre `topic`.
     pub fn new(topic: &str, ventana: u64) -> Self {
-        Consumo { topic: topic.to_owned(), ventana, agregadores: BTreeMap::new() }
+        Consumo { topic: topic.to_owned(), ventana, agregadores: BTreeMap::new(), guardadas: BTreeMap::new() }
+    }
+
+    /// De cada partición que empieza, o vuelve a empezar, pregunta qué ventanas hay guardadas que acaben por su
+    /// primer mensaje o después. Se puede repetir.
+    ///
+    /// # Errors
+    /// Los de `preguntar`, que recibe la partición y ese offset.
+    pub fn situar<E>(
+        &mut self,
+        recibido: &Recibido,
+        mut preguntar: impl FnMut(i32, i64) -> Result<Vec<Ventana>, E>,
+    ) -> Result<(), E> {
+        self.guardadas.retain(|particion, _| !recibido.reiniciadas.contains(particion));
+        for Registro { particion, offset, .. } in &recibido.registros {
+            if !self.guardadas.contains_key(particion) {
+                self.guardadas.insert(*particion, Guardadas::new(preguntar(*particion, *offset)?));
+            }
+        }
+        Ok(())
     }
 
     /// Reparte los mensajes de una lectura, que ha llegado a esta hora. Antes olvida la ventana abierta de las
@@ -56,7 +80,18 @@ impl Consumo {
                 self.agregadores.entry(registro.particion).or_insert_with(|| Agregador::new(self.ventana));
             match mensaje::leer(&registro.valor) {
                 Ok(leido) => {
-                    let kpis = agregador.sumar(&leido.metricas, registro.offset, llegada);
+                    let guardadas = self.guardadas.entry(registro.particion).or_default();
+                    let paso = guardadas.paso(registro.offset, self.ventana);
+                    if paso != Paso::Contar && agregador.mensajes() > 0 {
+                        *agregador = Agregador::new(self.ventana);
+                    }
+                    let kpis = match paso {
+                        Paso::Saltar => {
+                            tanda.avisos.extend(guardadas.por_decir().map(|hasta| salto(registro, hasta)));
+                            None
+                        }
+                        _ => agregador.sumar(&leido.metricas, registro.offset, llegada),
+                    };
                     tanda.metricas.push(leido.metricas);
                     tanda.crudos.push(crudo(&self.topic, registro, leido, llegada));
                     tanda.kpis.extend(kpis.map(|k| documento_kpis(&self.topic, registro.particion, &k)));
@@ -79,6 +114,13 @@ impl Consumo {
     pub fn abiertas(&self) -> impl Iterator<Item = (i32, u64)> {
         self.agregadores.iter().map(|(p, a)| (*p, a.mensajes())).filter(|(_, n)| *n > 0)
     }
+}
+
+fn salto(Registro { particion, offset, .. }: &Registro, hasta: i64) -> String {
+    format!(
+        "La partición {particion} se lee otra vez desde el mensaje {offset}, y hasta el {hasta} los hay que ya están en \
+         ventanas guardadas (los offsets del grupo han vuelto atrás, o --ventana era otra): no se cuentan dos veces."
+    )
 }
 
 fn crc32(bytes: &[u8]) -> u32 {

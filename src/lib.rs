@@ -23,6 +23,7 @@ pub mod consumo;
 #[cfg(feature = "embebido")]
 pub mod embebido;
 pub mod fallo;
+pub mod guardadas;
 pub mod guardia;
 pub mod herramientas;
 pub mod influx;

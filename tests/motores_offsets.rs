@@ -293,3 +293,30 @@ fn una_particion_sin_lider_se_dice_y_no_para_a_las_demas() {
         assert!(insistir(|| receptor.recibir(ESPERA)).registros.is_empty());
     }
 }
+
+#[test]
+fn mientras_el_broker_no_conteste_no_se_dice_que_ha_vuelto_ni_sin_particiones() {
+    if CRATE {
+        return; // no hay reparto: cada lectura es una pregunta al broker
+    }
+    let mut motor = Motor::arrancar("kafka");
+    let brokers = [motor.broker()];
+    enviar(&brokers, "una", sin_avisos(), 0..5);
+    let mut uno = receptor(&brokers, "una", sin_avisos());
+    recibir(&mut uno, 5);
+    let mut sin_nada = receptor(&brokers, "una", sin_avisos());
+    for _ in 0..5 {
+        assert!(insistir(|| sin_nada.recibir(ESPERA)).registros.is_empty());
+        uno.recibir(ESPERA).unwrap();
+    }
+    motor.matar();
+    let fin = Instant::now() + PACIENCIA;
+    while sin_nada.recibir(ESPERA).is_ok() {
+        assert!(Instant::now() < fin);
+    }
+    for _ in 0..4 {
+        sin_nada.recibir(ESPERA).unwrap_err();
+    }
+    motor.rearrancar();
+    insistir(|| sin_nada.recibir(ESPERA));
+}

@@ -3,18 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
 
 mod comun;
 #[path = "comun/embebido.rs"]
 mod embebido;
 
-use comun::{EnMarcha, PACIENCIA, azar, programa};
+use comun::{EnMarcha, azar, programa};
 use embebido::{bueno, comprobar_ventanas, documentos, mandar};
 use practicas_iabd06::config::kafka::PUERTO;
 use practicas_iabd06::motores::a_mano;
 use practicas_iabd06::nombres::TOPIC;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 fn correr(nombre: &str, carpeta: &Path, argumentos: &[&str]) -> Output {
@@ -124,64 +123,6 @@ fn ctrl_c_guarda_lo_recibido_y_deja_la_ventana_abierta_sin_confirmar() {
         assert_eq!(confirmado(carpeta.path()), 20);
     }
     assert_eq!(comprobar_ventanas(carpeta.path(), 20), (25, 1));
-}
-
-#[test]
-#[cfg(unix)]
-fn si_se_borra_la_carpeta_de_datos_en_marcha_se_dice_se_hace_otra_y_se_cuenta_lo_que_hay() {
-    let carpeta = tempfile::tempdir().unwrap();
-    let lanzar = |nombre: &str, argumentos: &[&str]| {
-        let mut orden = programa(nombre, carpeta.path(), argumentos);
-        EnMarcha(orden.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
-    };
-    let mut productor = lanzar("productor", &["--intervalo", "100ms"]);
-    productor.lecturas(3);
-    let mut consumidor = lanzar("consumidor", &[]);
-    consumidor.lecturas(2);
-    let datos = carpeta.path().join("datos");
-    let fin = Instant::now() + PACIENCIA;
-    while std::fs::remove_dir_all(&datos).is_err() {
-        assert!(Instant::now() < fin); // lo están usando
-    }
-    // Los dos se enteran solos, y siguen en el nuevo.
-    let guardados = || documentos_si_hay(carpeta.path());
-    while guardados() < 20 {
-        assert!(Instant::now() < fin, "{}", guardados());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    productor.senal("-INT");
-    let (codigo, dicho) = productor.fin();
-    let enviados = final_del_topic(carpeta.path());
-    assert_eq!(codigo, Some(1), "{dicho}");
-    for frase in [
-        "Alguien ha borrado o cambiado datos/motor.sqlite3 con el programa en marcha",
-        &format!(" {enviados} mensajes confirmados, 0 sin confirmar."),
-        "error: al borrarse el fichero del broker se perdió lo que tenía: ",
-    ] {
-        assert!(dicho.contains(frase), "{frase}: {dicho}");
-    }
-    while guardados() < enviados as usize {
-        assert!(Instant::now() < fin, "{}", guardados());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    consumidor.senal("-INT");
-    let (codigo, dicho) = consumidor.fin();
-    assert_eq!(codigo, Some(0), "{dicho}");
-    assert!(
-        dicho.contains("se lee desde el principio") && dicho.contains("documentos de este programa"),
-        "{dicho}"
-    );
-    assert_eq!(comprobar_ventanas(carpeta.path(), 20), (enviados as usize, enviados as usize / 20));
-}
-
-/// Cuántos crudos hay, o ninguno si aún no está el fichero o la tabla.
-fn documentos_si_hay(carpeta: &Path) -> usize {
-    let abrir =
-        Connection::open_with_flags(carpeta.join("datos/motor.sqlite3"), OpenFlags::SQLITE_OPEN_READ_ONLY);
-    let contar = abrir.and_then(|conexion| {
-        conexion.query_row("SELECT count(*) FROM system_metrics_raw_iabd06", [], |fila| fila.get::<_, i64>(0))
-    });
-    contar.map_or(0, |n| n as usize)
 }
 
 #[test]

@@ -4,12 +4,14 @@
 
 use std::path::Path;
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
-use super::{Almacen, Documento, ErrorAlmacen, a_json};
+use super::{Almacen, Documento, ErrorAlmacen, a_json, ids_de_ventanas};
 use crate::avisos::Avisos;
 use crate::embebido::{self, Abierto};
+use crate::guardadas::Ventana;
 use crate::herramientas::texto::contar;
+use crate::nombres::KPIS;
 
 /// Las colecciones del fichero.
 pub struct AlmacenEmbebido {
@@ -63,6 +65,25 @@ impl AlmacenEmbebido {
     }
 }
 
+fn ventanas(
+    conexion: &Connection,
+    (primero, fuera): &(String, String),
+    desde: i64,
+) -> rusqlite::Result<Vec<Ventana>> {
+    if !conexion.table_exists(None, KPIS)? {
+        return Ok(Vec::new());
+    }
+    let mut consulta = conexion.prepare_cached(&format!(
+        "SELECT documento->>'offset_inicio', documento->>'offset_fin', documento->>'num_mensajes' FROM \"{KPIS}\"
+         WHERE _id >= ?1 AND _id < ?2 AND documento->>'offset_fin' >= ?3"
+    ))?;
+    let ventana = |fila: &rusqlite::Row| {
+        let mensajes = u64::try_from(fila.get::<_, i64>(2)?).unwrap_or(0);
+        Ok(Ventana { inicio: fila.get(0)?, fin: fila.get(1)?, mensajes })
+    };
+    consulta.query_map(params![primero, fuera, desde], ventana)?.collect()
+}
+
 impl Almacen for AlmacenEmbebido {
     fn insertar(&mut self, coleccion: &str, documentos: &[Documento]) -> Result<usize, ErrorAlmacen> {
         let mut hecho = self.guardar(coleccion, documentos);
@@ -80,5 +101,10 @@ impl Almacen for AlmacenEmbebido {
             Ok(Err(id)) => Err(ErrorAlmacen::OtraHistoria(id)),
             Err(error) => Err(embebido::fallo(&error, ErrorAlmacen::Pasajero, ErrorAlmacen::Definitivo)),
         }
+    }
+
+    fn ventanas(&mut self, topic: &str, particion: i32, desde: i64) -> Result<Vec<Ventana>, ErrorAlmacen> {
+        ventanas(self.fichero.conexion(), &ids_de_ventanas(topic, particion), desde)
+            .map_err(|error| embebido::fallo(&error, ErrorAlmacen::Pasajero, ErrorAlmacen::Definitivo))
     }
 }

@@ -49,6 +49,9 @@ fn consumidor() -> Result<(), Fallo> {
     // 2. Bucle: cada tanda de mensajes, como la entrega el broker.
     while !receptor.completo() && !parada.pedida() {
         let Some(recibido) = con_el_broker.insistir(|| receptor.recibir(ESPERA))? else { break };
+        if con_la_base.insistir(|| consumo.situar(&recibido, |p, o| base.ventanas(TOPIC, p, o)))?.is_none() {
+            break; // se ha pedido parar con la base de datos caída
+        }
         let tanda = consumo.procesar(&recibido, SystemTime::now());
 
         // Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::atraso::Atraso;
 use crate::almacen::{Dato, Documento, a_json};
+use crate::avisos::Nivel;
 use crate::consumo::{Consumo, Tanda};
 use crate::herramientas::texto::contar;
 use crate::mensaje::Metricas;
@@ -96,6 +97,7 @@ impl Tablero {
     /// cuántos quedan por leer.
     pub fn tanda(&mut self, tanda: &Tanda, consumo: &Consumo, atraso: impl FnOnce() -> Option<u64>) {
         self.cuentas.anotar(tanda);
+        tanda.avisos.iter().for_each(|frase| self.pantalla.avisar(Nivel::Aviso, frase));
         if self.pantalla.silenciosa() {
             return; // ni se pregunta al broker
         }
