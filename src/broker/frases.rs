@@ -37,6 +37,9 @@ pub fn grupo_invalido(broker: &str) -> ErrorBroker {
     Definitivo(format!("{broker} no admite ese grupo: revisa --group-id"))
 }
 
+/// En el grupo hay otro programa, que no es uno de los nuestros.
+pub const GRUPO_OCUPADO: &str = "otro programa está usando este mismo grupo (¿un consumidor de Python abierto?): ciérralo o usa otro --group-id";
+
 pub fn sin_permiso(broker: &str, codigo: impl Display) -> ErrorBroker {
     Definitivo(format!("{broker} no te da permiso para usar ese topic o ese grupo ({codigo})"))
 }

@@ -72,10 +72,9 @@ fn traducir_codigo(codigo: KafkaCode, broker: &str) -> ErrorBroker {
             "{broker} no pasa los mensajes al formato antiguo, el único que entiende la crate kafka \
              (message.downconversion.enable=false): cámbialo, o compila con --features librdkafka"
         )),
-        C::UnknownMemberId | C::IllegalGeneration | C::RebalanceInProgress => ErrorBroker::Pasajero(
-            "otro programa está usando este mismo grupo (¿un consumidor de Python abierto?): ciérralo, o usa otro --group-id"
-                .to_owned(),
-        ),
+        C::UnknownMemberId | C::IllegalGeneration | C::RebalanceInProgress => {
+            ErrorBroker::Pasajero(frases::GRUPO_OCUPADO.to_owned())
+        }
         _ => frases::no_puede(broker, format_args!("{codigo:?}")),
     }
 }

@@ -8,6 +8,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
 use super::conexion::{configuracion, esperar_topic};
+use super::desvio::Desvio;
 use super::errores::{Problemas, pasajero, sin_cliente, sin_respuesta, traducir};
 use crate::avisos::{Avisos, Nivel};
 use crate::broker::direcciones::primero_que_responde;
@@ -53,6 +54,8 @@ pub struct EmisorLibrdkafka {
 struct Envio {
     productor: BaseProducer<Entregas>,
     broker: String,
+    /// Si alguna partición no tiene líder.
+    desvio: Option<Desvio>,
     /// Los mensajes que quedaron a medias, y cuántos se han puesto en la cola de librdkafka.
     a_medias: Vec<PorEnviar>,
     encolados: usize,
@@ -116,11 +119,16 @@ impl EmisorLibrdkafka {
         let sin_lider = esperar_topic(productor.client(), &broker, &self.topic, problemas, || {
             productor.poll(Duration::from_millis(20));
         })?;
+        let mut desvio = None;
         if !sin_lider.is_empty() {
             let frase = frases::sin_lider(&self.topic, &sin_lider);
-            (self.avisos)(Nivel::Aviso, &format!("{frase}. Sus mensajes esperan a que lo tenga."));
+            (self.avisos)(Nivel::Aviso, &format!("{frase}. Sus mensajes van a las demás."));
+            let metadatos = productor.client().fetch_metadata(Some(&self.topic), PLAZO_PROBLEMA);
+            let metadatos = metadatos.map_err(|e| sin_respuesta(&e, &broker))?;
+            let todas = metadatos.topics().iter().map(|t| t.partitions().len()).sum();
+            desvio = Some(Desvio::new(todas, &sin_lider));
         }
-        Ok(Envio { productor, broker, a_medias: Vec::new(), encolados: 0 })
+        Ok(Envio { productor, broker, desvio, a_medias: Vec::new(), encolados: 0 })
     }
 }
 
@@ -185,7 +193,8 @@ impl Envio {
     /// Pone en la cola de librdkafka los que quepan.
     fn encolar(&mut self, topic: &str, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker> {
         for mensaje in &mensajes[self.encolados..] {
-            let registro = BaseRecord::to(topic).key(&mensaje.clave).payload(&mensaje.valor);
+            let mut registro = BaseRecord::to(topic).key(&mensaje.clave).payload(&mensaje.valor);
+            registro.partition = self.desvio.as_ref().and_then(|d| d.de(mensaje.clave.as_bytes()));
             match self.productor.send(registro) {
                 Ok(()) => self.encolados += 1,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => break,

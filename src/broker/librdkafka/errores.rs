@@ -120,6 +120,10 @@ pub fn traducir(codigo: RDKafkaErrorCode, palabras: &str, broker: &str) -> Error
         C::RebalanceInProgress | C::IllegalGeneration | C::UnknownMemberId | C::AssignmentLost => {
             Pasajero("Kafka está repartiendo otra vez las particiones del grupo".to_owned())
         }
+        C::InconsistentGroupProtocol => Pasajero(format!(
+            "{}, o repártelas como él: --kafka-config partition.assignment.strategy=range",
+            frases::GRUPO_OCUPADO
+        )),
         C::FencedInstanceId => Definitivo(
             "Kafka ha echado a este consumidor del grupo: si usas group.instance.id, cada uno necesita el suyo"
                 .to_owned(),
