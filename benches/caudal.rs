@@ -33,7 +33,7 @@ fn con_write_api(motor: &Motor, base_ns: i64, batch_size: usize) -> f64 {
     let datos = tempfile::tempdir().expect("carpeta temporal");
     let limites = Limites { total: 1 << 30, ..Limites::default() }; // que quepan todos: no es esa la prueba
     let lugar = motor.servidor();
-    let ajustes = Ajustes { host_id: "banco", lugar: &lugar, datos: datos.path(), limites };
+    let ajustes = Ajustes { host_id: "banco", lugar: &lugar, datos: datos.path(), limites, recuperar: None };
     let cliente = InfluxDBClient::new(ajustes, Arc::new(|_, _| {}));
     let opciones = WriteOptions { batch_size, ..WriteOptions::default() };
     let api = cliente.expect("cliente").write_api(opciones).expect("WriteApi");

@@ -75,6 +75,9 @@ fn identidad(datos: &Path) -> Identidad {
 }
 
 /// El número con que el disco distingue un fichero de otro. Mientras está abierto no se lo da a otro.
+///
+/// No se abre otra vez para compararlo: al cerrarlo se soltarían los candados de SQLite
+/// (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
 #[cfg(unix)]
 fn numero(fichero: &fs::Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
@@ -144,6 +147,12 @@ pub fn causa(error: &rusqlite::Error) -> String {
         }
         Some(ErrorCode::FileLockingProtocolFailed | ErrorCode::SystemIoFailure) => {
             "el disco está lleno, ha fallado o no admite bloqueos".to_owned()
+        }
+        _ if ["no such column", "has no column", "no such table"]
+            .iter()
+            .any(|p| error.to_string().contains(p)) =>
+        {
+            "sus tablas son de otra versión de estos programas".to_owned()
         }
         _ => error.to_string(),
     }

@@ -23,7 +23,8 @@ pub struct Guardadas {
     ventanas: VecDeque<Ventana>,
     /// La primera se está rehaciendo.
     rehaciendo: bool,
-    dicho: bool,
+    /// Dónde acaba la última, mientras no se haya dicho.
+    hasta: Option<i64>,
 }
 
 /// Qué se hace con un mensaje bueno.
@@ -41,7 +42,8 @@ impl Guardadas {
     /// Las que hay guardadas que acaban por donde se va a leer o después.
     pub fn new(mut ventanas: Vec<Ventana>) -> Self {
         ventanas.sort_unstable_by_key(|v| v.inicio);
-        Guardadas { ventanas: ventanas.into(), rehaciendo: false, dicho: false }
+        let hasta = ventanas.iter().map(|v| v.fin).max();
+        Guardadas { ventanas: ventanas.into(), rehaciendo: false, hasta }
     }
 
     /// El siguiente mensaje bueno, cuando las ventanas se hacen de `ventana` mensajes.
@@ -66,8 +68,7 @@ impl Guardadas {
 
     /// La primera vez que se salta algo, hasta qué mensaje puede haberlo.
     pub fn por_decir(&mut self) -> Option<i64> {
-        let hasta = self.ventanas.iter().map(|v| v.fin).max();
-        hasta.filter(|_| !std::mem::replace(&mut self.dicho, true))
+        self.hasta.take()
     }
 }
 

@@ -23,11 +23,13 @@ pub mod consumo;
 #[cfg(feature = "embebido")]
 pub mod embebido;
 pub mod fallo;
+pub mod fecha;
 pub mod guardadas;
 pub mod guardia;
 pub mod herramientas;
 pub mod influx;
 pub mod insistir;
+pub mod json;
 pub mod kpis;
 pub mod mensaje;
 pub mod motores;

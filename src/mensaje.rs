@@ -13,6 +13,15 @@ use std::fmt::Write;
 use serde_json::{Map, Number, Value};
 use time::OffsetDateTime;
 
+use crate::json;
+
+/// Una métrica mayor no es de este mundo, y la suma de una ventana podría no caber en un `f64`.
+const MAX_METRICA: f64 = 1e300;
+
+/// Errores de un mensaje, como mucho: así la suma de una ventana, aunque sea de un millón de mensajes, es
+/// siempre exacta.
+const MAX_ERRORES: f64 = 1e12;
+
 /// Las métricas que un servidor manda en cada mensaje.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metricas {
@@ -83,14 +92,13 @@ impl Mensaje<'_> {
 /// La razón por la que no cuenta para los KPIs, en español: no es JSON, falta una métrica o no es un
 /// número.
 pub fn leer(bytes: &[u8]) -> Result<Leido, String> {
-    let valor: Value = serde_json::from_slice(bytes).map_err(|error| match error.classify() {
-        serde_json::error::Category::Eof => "el JSON está cortado".to_owned(),
-        _ => format!("no es JSON válido (columna {})", error.column()),
-    })?;
-    let Value::Object(campos) = valor else { return Err("no es un objeto JSON".to_owned()) };
+    let campos = json::leer_objeto(bytes)?;
     let metrics = match campos.get("metrics") {
         Some(Value::Object(metrics)) => metrics,
         Some(_) => return Err("metrics no es un objeto".to_owned()),
+        None if campos.contains_key("cpu_percent") => {
+            return Err("falta metrics: las métricas están sueltas, y van dentro".to_owned());
+        }
         None => return Err("falta metrics".to_owned()),
     };
     let metricas = Metricas {
@@ -106,19 +114,26 @@ pub fn leer(bytes: &[u8]) -> Result<Leido, String> {
 fn numero(metrics: &Map<String, Value>, nombre: &str) -> Result<f64, String> {
     match metrics.get(nombre) {
         None => Err(format!("falta metrics.{nombre}")),
-        Some(valor) => valor.as_f64().ok_or_else(|| format!("metrics.{nombre} no es un número")),
+        Some(valor) => match valor.as_f64() {
+            None => Err(format!("metrics.{nombre} no es un número")),
+            Some(numero) if numero.abs() > MAX_METRICA => {
+                Err(format!("metrics.{nombre} es demasiado grande"))
+            }
+            Some(numero) => Ok(numero),
+        },
     }
 }
 
 /// Un entero, o un decimal sin decimales (`2.0`), que es como lo escriben algunas bibliotecas.
 fn entero(metrics: &Map<String, Value>, nombre: &str) -> Result<i64, String> {
-    if let Some(entero) = metrics.get(nombre).and_then(Value::as_i64) {
-        return Ok(entero);
-    }
-    // Por encima de 2^53 un f64 ya no distingue un entero del siguiente.
-    let exacto = |x: &f64| x.fract() == 0.0 && x.abs() < 9_007_199_254_740_992.0;
     let numero = numero(metrics, nombre)?;
-    Some(numero).filter(exacto).map(|x| x as i64).ok_or_else(|| format!("metrics.{nombre} no es un entero"))
+    if numero.fract() != 0.0 {
+        return Err(format!("metrics.{nombre} no es un entero"));
+    }
+    if numero.abs() > MAX_ERRORES {
+        return Err(format!("metrics.{nombre} es demasiado grande"));
+    }
+    Ok(numero as i64) // exacto: por debajo de 2^53, un f64 distingue cada entero
 }
 
 /// `2026-04-18T14:48:18.009002+00:00`, como `datetime.now(timezone.utc).isoformat()`.

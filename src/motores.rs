@@ -100,7 +100,7 @@ pub fn almacen(base: &BaseDeDatos, datos: &Path, avisos: &Avisos) -> Result<Box<
             Ok(almacen)
         }
         BaseDeDatos::Mongo { uri, base } => {
-            let mut mongo = AlmacenMongo::new(uri, base)?;
+            let mut mongo = AlmacenMongo::new(uri, base, avisos.clone())?;
             mongo.comprobar()?;
             avisos(Nivel::Info, &format!("Los documentos van a MongoDB, base de datos {base}."));
             Ok(Box::new(mongo))

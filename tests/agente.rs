@@ -97,6 +97,7 @@ fn con_un_servidor_mudo_se_sigue_leyendo_y_al_parar_no_se_espera_mas_de_max_clos
     let (codigo, errores) = agente.fin();
     assert_eq!(codigo, Some(0));
     contiene(&errores, &["0 puntos escritos", "pendientes", "max_close_wait"]);
+    contiene(&errores, &["próxima vez que se arranque hacia InfluxDB", &servidor.url, "bucket b"]);
 }
 
 #[test]
@@ -179,13 +180,17 @@ fn con_el_disco_lleno_lo_dice_y_sigue() {
     fs::create_dir(carpeta.path().join("datos")).unwrap();
     std::os::unix::fs::symlink("/dev/full", carpeta.path().join("datos/rendimiento_servidor.lp")).unwrap();
     let salida = correr(carpeta.path(), &con(&["--lecturas", "3"]));
-    assert_eq!(salida.status.code(), Some(0));
+    assert_eq!(salida.status.code(), Some(1), "con puntos perdidos no ha acabado bien");
     let errores = texto(&salida.stderr);
     contiene(&errores, &["No se puede escribir en", "esperan en memoria", "libera espacio"]);
     assert_eq!(errores.matches("No se puede escribir").count(), 1, "{errores}");
     contiene(
         &errores,
-        &["3 lecturas: 0 puntos escritos, 0 pendientes, 0 apartados, 3 perdidos", "se pierde"],
+        &[
+            "3 lecturas: 0 puntos escritos, 0 pendientes, 0 apartados, 3 perdidos",
+            "se pierde",
+            "error: se han perdido 3 puntos.",
+        ],
     );
 }
 
@@ -200,7 +205,7 @@ fn una_escritura_a_medias_no_deja_una_linea_rota() {
     );
     let mut sh = std::process::Command::new("bash");
     let salida = sh.args(["-c", &orden]).current_dir(carpeta.path()).output().unwrap();
-    assert_eq!(salida.status.code(), Some(0), "{}", texto(&salida.stderr));
+    assert_eq!(salida.status.code(), Some(1), "{}", texto(&salida.stderr)); // los que no caben se pierden
     contiene(&texto(&salida.stderr), &["No se puede escribir en"]);
     let contenido = fichero(carpeta.path());
     assert!(contenido.len() > 700, "se ha llenado hasta donde cabía: {} bytes", contenido.len());

@@ -1,77 +1,20 @@
-//! La configuración de los cuatro programas: qué fuente manda, y qué se dice de lo que no vale.
+//! La configuración de los cuatro programas: qué fuente manda y adónde llega cada valor.
 
-use std::ffi::OsString;
-use std::fs;
 use std::time::Duration;
 
-use practicas_iabd06::config::agente::{self, Agente};
-use practicas_iabd06::config::consumidor::{self, Consumidor};
 use practicas_iabd06::config::kafka::Broker;
 use practicas_iabd06::config::mongodb::BaseDeDatos;
 #[cfg(feature = "panel")]
-use practicas_iabd06::config::panel::{self, Panel};
-use practicas_iabd06::config::productor::{self, Productor};
-use practicas_iabd06::config::{Programa, Valores};
+use practicas_iabd06::config::panel;
+use practicas_iabd06::config::{agente, consumidor, productor};
 use practicas_iabd06::fallo::Fallo;
-use practicas_iabd06::influx::http::Acceso;
+use practicas_iabd06::influx::Acceso;
 use practicas_iabd06::influx::{Lugar, WriteOptions};
 use practicas_iabd06::nombres::{FICHERO_MOTOR, FICHERO_PUNTOS, TOPIC};
 
-/// De dónde se lee en una prueba.
-#[derive(Default)]
-struct Fuentes<'a> {
-    ordenes: &'a [&'a str],
-    entorno: &'a [(&'a str, &'a str)],
-    dotenv: &'a str,
-}
-
-impl Fuentes<'_> {
-    fn leer(&self, programa: &'static Programa) -> Result<Valores, Fallo> {
-        let carpeta = tempfile::tempdir().unwrap();
-        let ruta = carpeta.path().join(".env");
-        fs::write(&ruta, self.dotenv).unwrap();
-        let entorno = |nombre: &str| {
-            self.entorno.iter().find(|(v, _)| *v == nombre).map(|(_, valor)| OsString::from(valor))
-        };
-        Valores::leer(programa, self.ordenes.iter().map(OsString::from), entorno, &ruta)
-    }
-
-    fn agente(&self) -> Result<Agente, Fallo> {
-        Agente::de(&self.leer(&agente::PROGRAMA)?, WriteOptions::default())
-    }
-
-    fn productor(&self) -> Result<Productor, Fallo> {
-        Productor::de(&self.leer(&productor::PROGRAMA)?)
-    }
-
-    fn consumidor(&self) -> Result<Consumidor, Fallo> {
-        Consumidor::de(&self.leer(&consumidor::PROGRAMA)?)
-    }
-
-    #[cfg(feature = "panel")]
-    fn panel(&self) -> Result<Panel, Fallo> {
-        Panel::de(&self.leer(&panel::PROGRAMA)?)
-    }
-}
-
-fn ordenes<'a>(ordenes: &'a [&'a str]) -> Fuentes<'a> {
-    Fuentes { ordenes, ..Fuentes::default() }
-}
-
-/// La frase de un mal uso.
-#[track_caller]
-fn uso<T>(leido: Result<T, Fallo>) -> String {
-    match leido {
-        Err(Fallo::Uso(frase)) => frase,
-        Err(otro) => panic!("no es un mal uso: {otro:?}"),
-        Ok(_) => panic!("debía ser un mal uso"),
-    }
-}
-
-#[track_caller]
-fn contiene(frase: &str, trozo: &str) {
-    assert!(frase.contains(trozo), "falta «{trozo}» en «{frase}»");
-}
+#[path = "comun/fuentes.rs"]
+mod fuentes;
+use fuentes::{ENV_V1, ENV_V2, Fuentes, broker, contiene, ordenes, url, uso};
 
 /// Cada programa lee solo opciones de su tabla: si no, la lectura se para aquí (`debug_assert`).
 #[test]
@@ -119,13 +62,6 @@ fn la_ayuda_nombra_los_ficheros_y_el_topic_de_verdad() {
     }
 }
 
-fn broker(fuentes: &Fuentes) -> Vec<String> {
-    match fuentes.productor().unwrap().broker {
-        Broker::Kafka(direcciones, _) => direcciones,
-        Broker::Embebido => vec![],
-    }
-}
-
 #[test]
 fn manda_la_orden_luego_el_entorno_y_luego_el_dotenv() {
     let dotenv = "KAFKA_BOOTSTRAP_SERVERS=c:3\n";
@@ -142,9 +78,92 @@ fn manda_la_orden_luego_el_entorno_y_luego_el_dotenv() {
 }
 
 #[test]
-fn sin_puerto_se_usa_el_de_docker_compose() {
+fn la_ip_local_va_al_puerto_de_docker_compose() {
     assert_eq!(broker(&ordenes(&["--ip-local", "192.168.1.20"])), ["192.168.1.20:29092"]);
-    assert_eq!(broker(&ordenes(&["--broker", "uno, dos:9092,"])), ["uno:29092", "dos:9092"]);
+    assert_eq!(broker(&ordenes(&["--ip-local", "mi_pc:1"])), ["mi_pc:1"]);
+    assert_eq!(broker(&ordenes(&["--broker", "uno:1, [::1]:9092,"])), ["uno:1", "[::1]:9092"]);
+}
+
+#[test]
+fn entre_broker_e_ip_local_tambien_manda_la_orden_luego_el_entorno_y_luego_el_dotenv() {
+    let dotenv = "KAFKA_BOOTSTRAP_SERVERS=c:3\nIP_LOCAL=10.0.0.3\n";
+    let ip = [("IP_LOCAL", "10.0.0.2")];
+    assert_eq!(broker(&Fuentes { dotenv, ..Fuentes::default() }), ["c:3"]);
+    assert_eq!(broker(&Fuentes { dotenv, entorno: &ip, ..Fuentes::default() }), ["10.0.0.2:29092"]);
+    let una = ["--ip-local", "127.0.0.2"];
+    assert_eq!(broker(&Fuentes { dotenv, ordenes: &una, ..Fuentes::default() }), ["127.0.0.2:29092"]);
+    let entorno = [("KAFKA_BOOTSTRAP_SERVERS", "b:2")];
+    assert_eq!(broker(&Fuentes { dotenv, ordenes: &una, entorno: &entorno }), ["127.0.0.2:29092"]);
+    let dotenv = "IP_LOCAL=10.0.0.3\n";
+    assert_eq!(broker(&Fuentes { dotenv, entorno: &entorno, ..Fuentes::default() }), ["b:2"]);
+    contiene(&uso(ordenes(&["--broker", "a:1", "--ip-local", "b"]).productor()), "deja una");
+}
+
+#[test]
+fn entre_influxdb_2_y_1_manda_la_orden_luego_el_entorno_y_luego_el_dotenv() {
+    let v1 = ["--v1-url", "http://otro:1", "--v1-database", "d"];
+    assert_eq!(url(&Fuentes { dotenv: ENV_V2, ordenes: &v1, ..Fuentes::default() }), "http://otro:1");
+    let entorno = [("INFLUXDB_V1_URL", "http://e:1"), ("INFLUXDB_V1_DATABASE", "d")];
+    assert_eq!(url(&Fuentes { dotenv: ENV_V2, entorno: &entorno, ..Fuentes::default() }), "http://e:1");
+    let v2 = ["--url", "http://otro:2", "--token", "t", "--org", "o", "--bucket", "b"];
+    assert_eq!(url(&Fuentes { dotenv: ENV_V1, ordenes: &v2, ..Fuentes::default() }), "http://otro:2");
+    assert_eq!(url(&Fuentes { dotenv: ENV_V1, ordenes: &v2, entorno: &entorno }), "http://otro:2");
+    // Con una sola orden basta: lo demás sigue viniendo del .env.
+    let los_dos = format!("{ENV_V2}{ENV_V1}");
+    let bucket = ["--bucket", "x"];
+    assert_eq!(url(&Fuentes { dotenv: &los_dos, ordenes: &bucket, ..Fuentes::default() }), "http://dos:8086");
+    contiene(
+        &uso(Fuentes { dotenv: &los_dos, ..Fuentes::default() }.agente()),
+        "deja solo lo de tu servidor",
+    );
+}
+
+#[test]
+fn se_puede_pedir_el_motor_embebido_aunque_el_dotenv_nombre_un_servidor() {
+    let dotenv =
+        format!("{ENV_V2}KAFKA_BOOTSTRAP_SERVERS=c:3\nMONGODB_URI=mongodb://x\nMONGODB_DATABASE=b\n");
+    let con = |ordenes: &'static [&'static str]| Fuentes { dotenv: &dotenv, ordenes, ..Fuentes::default() };
+    assert_eq!(url(&con(&["--url", "fichero"])), "fichero");
+    assert_eq!(url(&con(&["--v1-url", "fichero"])), "fichero");
+    assert!(broker(&con(&["--broker", "embebido"])).is_empty());
+    let leido = con(&["--ip-local", "embebido", "--mongodb-uri", "embebido"]).consumidor().unwrap();
+    assert!(leido.broker == Broker::Embebido && leido.base == BaseDeDatos::Embebida);
+    #[cfg(feature = "panel")]
+    assert!(con(&["--url", "fichero"]).panel().unwrap().puntos == Lugar::Fichero);
+}
+
+#[test]
+fn la_ayuda_y_la_version_salen_diga_lo_que_diga_el_dotenv() {
+    for orden in ["--ayuda", "-h", "--version"] {
+        let leido = Fuentes { dotenv: "esto no\n", ordenes: &[orden], ..Fuentes::default() }.agente();
+        assert!(matches!(leido, Err(Fallo::Informacion(_))), "{orden}");
+    }
+    contiene(&uso(Fuentes { dotenv: "esto no\n", ..Fuentes::default() }.agente()), "línea 1");
+}
+
+#[test]
+fn lo_que_no_se_ve_se_quita_de_los_lados_en_las_tres_fuentes() {
+    let buena = ["http://x:1", "\u{feff}http://x:1\r", "\u{a0}http://x:1\u{200b}", " http://x:1 \n"];
+    for valor in buena {
+        let resto = ["--token", "\u{feff}t\r", "--org", "o", "--bucket", "b"];
+        let con_orden = [&["--url", valor][..], &resto].concat();
+        let entorno = [("INFLUXDB_V2_URL", valor)];
+        let dotenv = format!("INFLUXDB_V2_URL={}\n", valor.trim_end_matches('\n'));
+        for fuentes in [
+            ordenes(&con_orden),
+            Fuentes { ordenes: &resto, entorno: &entorno, ..Fuentes::default() },
+            Fuentes { ordenes: &resto, dotenv: &dotenv, ..Fuentes::default() },
+        ] {
+            let Lugar::Servidor { url, acceso, .. } = fuentes.agente().unwrap().lugar else {
+                panic!("fichero")
+            };
+            let v2 = Acceso::V2 { token: "t".to_owned(), org: "o".to_owned(), bucket: "b".to_owned() };
+            assert_eq!((&*url, acceso), ("http://x:1", v2));
+        }
+    }
+    // Las comillas que dejan cmd.exe y `docker --env-file`.
+    let entorno = [("KAFKA_BOOTSTRAP_SERVERS", "\"a:1\"")];
+    assert_eq!(broker(&Fuentes { entorno: &entorno, ..Fuentes::default() }), ["a:1"]);
 }
 
 #[test]
@@ -198,7 +217,7 @@ fn cada_valor_del_agente_llega_a_su_sitio() {
     assert_eq!((leido.intervalo, leido.datos), (Duration::from_millis(300), "d".into()));
     let acceso =
         Acceso::V1 { database: "b".to_owned(), credenciales: Some(("u".to_owned(), "p".to_owned())) };
-    assert_eq!(leido.lugar, Lugar::Servidor { url: "http://x".to_owned(), acceso });
+    assert_eq!(leido.lugar, Lugar::Servidor { url: "http://x".to_owned(), acceso, ca: None });
     let s = Duration::from_secs;
     let esperadas = WriteOptions {
         batch_size: 8,
@@ -234,97 +253,25 @@ fn cada_valor_de_la_tuberia_llega_a_su_sitio() {
 }
 
 #[test]
-fn lo_que_no_vale_en_el_agente_se_dice_en_una_frase() {
-    let casos: &[(&[&str], &str)] = &[
-        (&["--no-existe"], "no existe la opción"),
-        (&["-z"], "no existe la opción"),
-        (&["suelto"], "sobra «suelto»"),
-        (&["--lecturas"], "falta el valor de"),
-        (&["--silencioso=1"], "no lleva valor"),
-        (&["--lecturas", "0"], "--lecturas tiene que ser un entero de 1 en adelante, y es «0»"),
-        (&["--lecturas", "-1"], "«-1»"),
-        (&["--lecturas", "18446744073709551616"], "es demasiado grande"),
-        (&["--max-retries", "4294967296"], "--max-retries es demasiado grande: «4294967296»"),
-        (&["--diario-max", "1"], "de 2 en adelante"),
-        (&["--intervalo", "100ms"], "no puede bajar de 200ms"),
-        (&["--flush-interval", "999999999h"], "no puede pasar de un año"),
-        (&["--intervalo", "10"], "500ms, 10s o 2m"),
-        (&["--host-id", ""], "--host-id no puede estar vacío"),
-        (&["--entorno", "\\"], "--entorno no puede estar vacío"),
-        (&["--token", "t"], "faltan INFLUXDB_V2_URL (o --url), INFLUXDB_V2_ORG"),
-        (&["--v1-url", "http://x"], "falta INFLUXDB_V1_DATABASE (o --v1-database)"),
-        (&["--v1-url", "http://x", "--v1-database", "d", "--v1-user", "u"], "falta INFLUXDB_V1_PASSWORD"),
-        (&["--v1-url", "localhost:8086", "--v1-database", "d"], "«localhost:8086» no es una URL"),
-        (&["--token", "t", "--v1-database", "d"], "deja solo lo de tu servidor"),
-    ];
-    for (argumentos, frase) in casos {
-        contiene(&uso(ordenes(argumentos).agente()), frase);
-    }
-}
-
-#[test]
-fn lo_que_no_vale_en_la_tuberia_se_dice_en_una_frase() {
-    let casos: &[(&[&str], &str)] = &[
-        (&["--servidores", "1000001"], "no puede pasar de un millón"),
-        (&["--servidores", "0"], "de 1 en adelante"),
-        (&["--intervalo", "0s"], "no puede bajar de 1ms"),
-        (&["--broker", ""], "el broker está vacío"),
-        (&["--broker", ","], "el broker está vacío"),
-        (&["--broker", "a:puerto"], "«a:puerto» no es un broker"),
-        (&["--broker", ":9092"], "no es un broker"),
-        (&["--broker", "a:65536"], "no es un broker"),
-        (&["--broker", "a:0"], "no es un broker"),
-    ];
-    for (argumentos, frase) in casos {
-        contiene(&uso(ordenes(argumentos).productor()), frase);
-    }
-    contiene(&uso(ordenes(&["--group-id", ""]).consumidor()), "--group-id no puede estar vacío");
-    contiene(
-        &uso(ordenes(&["--mongodb-database", "b"]).consumidor()),
-        "está MONGODB_DATABASE (o --mongodb-database) pero falta la conexión: MONGODB_URI (o --mongodb-uri)",
-    );
-}
-
-#[test]
-#[cfg(not(feature = "librdkafka"))]
-fn lo_de_librdkafka_se_dice_si_el_programa_no_la_lleva() {
-    let con_ca = ["--ssl-ca-location", "ca.pem", "--broker", "a"];
-    let frase = uso(ordenes(&con_ca).productor());
-    contiene(&frase, "KAFKA_SSL_CA_LOCATION (o --ssl-ca-location) es para librdkafka");
-    contiene(&uso(ordenes(&["--kafka-config", "a=b"]).productor()), "--kafka-config es para librdkafka");
-}
-
-#[test]
 #[cfg(feature = "librdkafka")]
 fn las_propiedades_de_librdkafka_llegan_con_su_nombre() {
-    let leido = ordenes(&["--broker", "a", "--sasl-username", "u", "--kafka-config", "x.y=1, z=a b"]);
+    let leido = ordenes(&[
+        "--broker",
+        "a:1",
+        "--sasl-username",
+        "u",
+        "--kafka-config",
+        "x.y=1, z=a b",
+        "--kafka-config",
+        "c.d=A,B",
+    ]);
     let Broker::Kafka(_, propiedades) = leido.productor().unwrap().broker else { panic!("no es Kafka") };
-    let esperadas = [("sasl.username", "u"), ("x.y", "1"), ("z", "a b")];
+    let esperadas = [("sasl.username", "u"), ("x.y", "1"), ("z", "a b"), ("c.d", "A,B")];
     assert_eq!(propiedades.0, esperadas.map(|(c, v)| (c.to_owned(), v.to_owned())));
     for mala in ["a", "=b", "acks=0,"] {
-        uso(ordenes(&["--broker", "a", "--kafka-config", mala]).productor());
+        uso(ordenes(&["--broker", "a:1", "--kafka-config", mala]).productor());
     }
-    let frase = uso(ordenes(&["--broker", "a", "--kafka-config", "group.id=g"]).productor());
+    let frase = uso(ordenes(&["--broker", "a:1", "--kafka-config", "group.id=g"]).productor());
     contiene(&frase, "group.id no se puede cambiar");
     contiene(&uso(ordenes(&["--sasl-username", "u"]).productor()), "falta el broker");
-}
-
-#[test]
-#[cfg(feature = "panel")]
-fn lo_que_no_vale_en_el_panel_se_dice_en_una_frase() {
-    for mala in ["65536", "-1", "web"] {
-        contiene(&uso(ordenes(&["--puerto", mala]).panel()), "--puerto tiene que ser un número de 0 a 65535");
-    }
-    let leido = ordenes(&["--puerto", "0", "--abrir", "--escuchar", "::1"]).panel().unwrap();
-    assert_eq!((leido.puerto, leido.abrir, &*leido.escuchar), (Some(0), true, "::1"));
-}
-
-#[test]
-#[cfg(unix)]
-fn un_valor_que_no_es_utf8_se_nombra() {
-    use std::os::unix::ffi::OsStringExt;
-    let argumentos = [OsString::from("--broker"), OsString::from_vec(b"a\xf1o".to_vec())];
-    let carpeta = tempfile::tempdir().unwrap();
-    let leido = Valores::leer(&productor::PROGRAMA, argumentos, |_| None, &carpeta.path().join(".env"));
-    contiene(&uso(leido), "el valor de --broker no es texto UTF-8");
 }

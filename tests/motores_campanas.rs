@@ -68,7 +68,7 @@ fn escritor() {
     let texto = |clave: &str| encargo[clave].as_str().unwrap().to_owned();
     let entero = |clave: &str| encargo[clave].as_u64().unwrap();
     let acceso = Acceso::V2 { token: texto("token"), org: "iabd06".into(), bucket: "rendimiento".into() };
-    let servidor = Lugar::Servidor { url: texto("url"), acceso };
+    let servidor = Lugar::Servidor { url: texto("url"), acceso, ca: None };
     let limites = Limites { total: entero("total_mib") << 20, ..Limites::default() };
     let opciones = WriteOptions {
         flush_interval: Duration::from_millis(20),
@@ -79,7 +79,7 @@ fn escritor() {
     };
     let avisos = Arc::new(|nivel, frase: &str| eprintln!("{nivel:?} {frase}"));
     let datos = PathBuf::from(texto("datos"));
-    let ajustes = Ajustes { host_id: "escritor", lugar: &servidor, datos: &datos, limites };
+    let ajustes = Ajustes { host_id: "escritor", lugar: &servidor, datos: &datos, limites, recuperar: None };
     let api = InfluxDBClient::new(ajustes, avisos).unwrap().write_api(opciones).unwrap();
     let progreso = encargo["progreso"]
         .as_str()

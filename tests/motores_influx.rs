@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 mod comun;
 #[path = "comun/motores.rs"]
@@ -104,7 +104,8 @@ fn en_victoriametrics_estan_los_puntos() {
 const NUNCA: Duration = Duration::from_secs(3600);
 
 fn abrir(servidor: &Lugar, datos: &Path, oido: &Oido, opciones: WriteOptions) -> WriteApi {
-    let ajustes = Ajustes { host_id: "prueba", lugar: servidor, datos, limites: Limites::default() };
+    let ajustes =
+        Ajustes { host_id: "prueba", lugar: servidor, datos, limites: Limites::default(), recuperar: None };
     InfluxDBClient::new(ajustes, oido.avisos()).unwrap().write_api(opciones).unwrap()
 }
 
@@ -132,7 +133,7 @@ fn con_otro(motor: &Motor, token: Option<&str>, org: Option<&str>, bucket: Optio
         org: de(org, "INFLUXDB_V2_ORG"),
         bucket: de(bucket, "INFLUXDB_BUCKET"),
     };
-    Lugar::Servidor { url: motor.url().to_owned(), acceso }
+    Lugar::Servidor { url: motor.url().to_owned(), acceso, ca: None }
 }
 
 #[test]
@@ -194,6 +195,7 @@ fn influxdb_1_dice_401_403_404_y_413() {
             database: database.to_owned(),
             credenciales: Some((usuario.to_owned(), clave.to_owned())),
         },
+        ca: None,
     };
     assert!(queja(&con("rendimiento", "alumno", "mala")).contains("INFLUXDB_V1_PASSWORD"));
     assert!(queja(&con("nohay", "alumno", "iabd06-clave")).contains("CREATE DATABASE"));
@@ -202,7 +204,7 @@ fn influxdb_1_dice_401_403_404_y_413() {
     assert!(queja(&con("rendimiento", "lector", "l")).contains("GRANT WRITE"));
     // Con la dirección de un 1.x puesta como si fuera un 2.
     let acceso = Acceso::V2 { token: "t".into(), org: "o".into(), bucket: "b".into() };
-    let frase = queja(&Lugar::Servidor { url: motor.url().to_owned(), acceso });
+    let frase = queja(&Lugar::Servidor { url: motor.url().to_owned(), acceso, ca: None });
     assert!(frase.contains("INFLUXDB_V1_URL"), "{frase}");
 
     // Un lote de más de 25 MB: 413. Se parte y entra todo.
@@ -224,12 +226,94 @@ fn influxdb_1_dice_401_403_404_y_413() {
 }
 
 #[test]
+fn influxdb_2_dice_lo_que_le_sobra_a_la_url_y_que_no_es_un_1() {
+    let motor = Motor::arrancar("influx");
+    let Lugar::Servidor { url, acceso, .. } = motor.servidor() else { unreachable!() };
+    for camino in ["/api/v2", "/api/v2/write", "/orgs/0a1b/data-explorer"] {
+        let lugar = Lugar::Servidor { url: format!("{url}{camino}"), acceso: acceso.clone(), ca: None };
+        comun::contiene(&queja(&lugar), &[&format!("sobra «{camino}»: déjala en {url}.")]);
+    }
+    let token = motor.entorno["INFLUXDB_V2_TOKEN"].clone();
+    for credenciales in [None, Some(("a".to_owned(), "mala".to_owned())), Some(("a".to_owned(), token))] {
+        let acceso = Acceso::V1 { database: "otra".to_owned(), credenciales };
+        let frase = queja(&Lugar::Servidor { url: url.clone(), acceso, ca: None });
+        comun::contiene(&frase, &["es un InfluxDB 2", "INFLUXDB_V2_URL", "INFLUXDB_V2_TOKEN"]);
+        assert!(!frase.contains("CREATE DATABASE"), "{frase}");
+    }
+}
+
+#[test]
+fn miles_de_puntos_fuera_de_la_retencion_no_son_miles_de_peticiones() {
+    let (motor, motor_1) = (Motor::arrancar("influx"), Motor::arrancar("influx1"));
+    let org = motor.api("GET", "/api/v2/orgs?org=iabd06", &Value::Null)["orgs"][0]["id"].clone();
+    let regla = json!([{"type": "expire", "everySeconds": 3600}]);
+    motor.api("POST", "/api/v2/buckets", &json!({"orgID": org, "name": "corto", "retentionRules": regla}));
+    motor_1.influxql("CREATE DATABASE corta WITH DURATION 1h");
+    motor_1.influxql("GRANT ALL ON corta TO alumno");
+    let Lugar::Servidor { url, acceso: Acceso::V1 { credenciales, .. }, .. } = motor_1.servidor() else {
+        unreachable!()
+    };
+    let corta = Acceso::V1 { database: "corta".to_owned(), credenciales };
+    for lugar in
+        [con_otro(&motor, None, None, Some("corto")), Lugar::Servidor { url, acceso: corta, ca: None }]
+    {
+        let (datos, oido) = (tempfile::tempdir().unwrap(), Oido::default());
+        let api = abrir(&lugar, datos.path(), &oido, a_mano());
+        let ahora = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64;
+        let hace_dos_dias = ahora - 2 * 86_400_000_000_000;
+        for n in 0..10_000 {
+            api.write(&Point::new("m").field("n", n).time(hace_dos_dias + n)).unwrap();
+        }
+        for n in 0..500 {
+            api.write(&Point::new("m").field("n", n).time(ahora + n)).unwrap();
+        }
+        let inicio = Instant::now();
+        let resumen = api.close();
+        println!("10.500 puntos, 10.000 fuera de la retención: {} ms", inicio.elapsed().as_millis());
+        assert_eq!((resumen.enviados, resumen.apartados, resumen.pendientes), (500, 10_000, 0));
+        let frases = oido.importantes();
+        assert_eq!(frases.len(), 1, "{frases:?}");
+        comun::contiene(&frases[0], &["1000 puntos de un lote", "retención", "en hora"]);
+        let carpeta = fs::read_dir(datos.path().join("agente")).unwrap().next().unwrap().unwrap().path();
+        let notas = fs::read_to_string(carpeta.join("rechazados.lp")).unwrap();
+        let notas = notas.lines().filter(|l| l.starts_with('#')).count();
+        assert!(notas <= 12, "una petición por lote: {notas} notas");
+    }
+}
+
+#[test]
+fn lo_que_no_cabe_en_influxdb_1_espera_y_entra_al_levantar_el_limite() {
+    let mut motor = Motor::arrancar("influx1");
+    let (datos, oido) = (tempfile::tempdir().unwrap(), Oido::default());
+    let api = abrir(&motor.servidor(), datos.path(), &oido, a_mano());
+    api.write(&Point::new("otra").tag("serie", "una").field("n", 1.0)).unwrap();
+    assert_eq!(api.flush().enviados, 1);
+    motor.parar();
+    let propiedades = datos.path().join("una.conf");
+    fs::write(&propiedades, "  max-series-per-database = 1\n").unwrap();
+    motor.rearrancar_con(&["--propiedades", propiedades.to_str().unwrap()]);
+    for n in 0..20_i64 {
+        api.write(&Point::new("m").tag("serie", "nueva").field("n", n)).unwrap();
+    }
+    for _ in 0..3 {
+        let resumen = api.flush();
+        assert_eq!((resumen.apartados, resumen.pendientes), (0, 20), "{:?}", oido.todos());
+    }
+    let frases = oido.importantes();
+    assert_eq!(frases.len(), 1, "{frases:?}");
+    comun::contiene(&frases[0], &["max-series-per-database", "límite"]);
+    motor.parar();
+    motor.rearrancar();
+    assert_eq!(api.close().enviados, 21, "{:?}", oido.todos());
+}
+
+#[test]
 fn un_cuerpo_comprimido_se_escribe_igual() {
     let motor = Motor::arrancar("influx");
     let (datos, oido) = (tempfile::tempdir().unwrap(), Oido::default());
-    let Lugar::Servidor { url, acceso } = motor.servidor() else { unreachable!() };
+    let Lugar::Servidor { url, acceso, .. } = motor.servidor() else { unreachable!() };
     // 0.0.0.0 lleva a esta máquina, pero no es una dirección local: se comprime.
-    let servidor = Lugar::Servidor { url: url.replace("127.0.0.1", "0.0.0.0"), acceso };
+    let servidor = Lugar::Servidor { url: url.replace("127.0.0.1", "0.0.0.0"), acceso, ca: None };
     let api = abrir(&servidor, datos.path(), &oido, a_mano());
     for n in 0..500_i64 {
         api.write(&Point::new("m").field("n", n)).unwrap();

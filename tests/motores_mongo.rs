@@ -3,6 +3,7 @@
 //! Se lanza con servicios/probar, que lo instala. Sin servidor, falla: no se salta.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 #[path = "comun/motores.rs"]
@@ -13,6 +14,7 @@ use mongodb::sync::{Client, Collection};
 use motores::Motor;
 use practicas_iabd06::almacen::mongodb::{AlmacenMongo, EN_JSON};
 use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen};
+use practicas_iabd06::avisos::Avisos;
 use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS};
 use serde_json::json;
 
@@ -20,12 +22,18 @@ use serde_json::json;
 const PACIENCIA: Duration = Duration::from_secs(60);
 
 fn almacen(motor: &Motor) -> AlmacenMongo {
-    AlmacenMongo::new(&motor.entorno["MONGODB_URI"], &motor.entorno["MONGODB_DATABASE"]).unwrap()
+    almacen_de(&motor.entorno["MONGODB_URI"], &motor.entorno["MONGODB_DATABASE"]).unwrap()
 }
 
 fn coleccion(motor: &Motor, nombre: &str) -> Collection<Document> {
     let cliente = Client::with_uri_str(&motor.entorno["MONGODB_URI"]).unwrap();
     cliente.database(&motor.entorno["MONGODB_DATABASE"]).collection(nombre)
+}
+
+/// El almacén de esa URI, sin nadie a quien contarle nada.
+fn almacen_de(uri: &str, base: &str) -> Result<AlmacenMongo, ErrorAlmacen> {
+    let avisos: Avisos = Arc::new(|_, _| {});
+    AlmacenMongo::new(uri, base, avisos)
 }
 
 fn documento(n: u32, crc: u32) -> Documento {
@@ -152,7 +160,7 @@ fn una_clave_mala_se_dice_y_no_sale() {
     let uri = &motor.entorno["MONGODB_URI"];
     let clave = uri.split([':', '@']).nth(2).unwrap();
     let mala = uri.replace(clave, "otra%40secreta");
-    let error = AlmacenMongo::new(&mala, "iabd06").unwrap().comprobar().unwrap_err();
+    let error = almacen_de(&mala, "iabd06").unwrap().comprobar().unwrap_err();
     let ErrorAlmacen::Definitivo(frase) = error else { panic!("{error:?}") };
     assert!(frase.contains("no acepta ese usuario o esa contraseña") && frase.contains("%40"), "{frase}");
     assert!(!frase.contains("secreta"), "{frase}");

@@ -20,7 +20,8 @@ use panel::{Panel, ahora_ms, numeros};
 use practicas_iabd06::broker::embebido::EmisorEmbebido;
 use practicas_iabd06::broker::{Emisor, PorEnviar};
 use practicas_iabd06::influx::Lugar;
-use practicas_iabd06::influx::http::{ClienteHttp, Contestacion};
+use practicas_iabd06::influx::contestacion::Contestacion;
+use practicas_iabd06::influx::http::ClienteHttp;
 use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -41,8 +42,8 @@ fn lanzar(carpeta: &Path, motores: &[&Motor]) -> Panel {
 }
 
 fn escribir(motor: &Motor, lineas: &str) {
-    let Lugar::Servidor { url, acceso } = motor.servidor() else { unreachable!() };
-    let cliente = ClienteHttp::new(&url, &acceso, Duration::from_secs(30)).unwrap();
+    let Lugar::Servidor { url, acceso, .. } = motor.servidor() else { unreachable!() };
+    let cliente = ClienteHttp::new(&url, &acceso, None, Duration::from_secs(30)).unwrap();
     assert_eq!(cliente.escribir(lineas.as_bytes()), Contestacion::Escrito);
 }
 

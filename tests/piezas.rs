@@ -1,7 +1,7 @@
 //! Las piezas de la segunda práctica, sin programas: lo que decide el consumidor y los motores embebidos.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[path = "comun/embebido.rs"]
 mod embebido;
@@ -12,13 +12,51 @@ use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen, a_json};
 use practicas_iabd06::broker::embebido::ReceptorEmbebido;
 use practicas_iabd06::broker::tope::ConTope;
 use practicas_iabd06::broker::{ErrorBroker, Receptor, Recibido, Registro};
-use practicas_iabd06::consumo::Consumo;
+use practicas_iabd06::consumo::{Cierre, Consumo, Tanda};
 use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn registro(particion: i32, offset: i64, valor: Vec<u8>) -> Registro {
     Registro { particion, offset, clave: Some(b"web01".to_vec()), valor }
+}
+
+fn procesar(consumo: &mut Consumo, recibido: &Recibido, llegada: SystemTime) -> (Tanda, Cierre) {
+    let tanda = consumo.leer(recibido, llegada);
+    let cierre = consumo.contar(&tanda, Instant::now(), Instant::now());
+    (tanda, cierre)
+}
+
+#[test]
+fn lo_que_no_cuenta_y_lo_que_no_tiene_fecha_se_dice_una_vez_por_razon() {
+    let mut consumo = Consumo::new("t", 20);
+    let con_fecha = |fecha: &str| {
+        let mut mensaje: Value = serde_json::from_slice(&bueno(1)).unwrap();
+        mensaje["timestamp_utc"] = json!(fecha);
+        mensaje.to_string().into_bytes()
+    };
+    let valores = [
+        b"hola".to_vec(),
+        b" hola".to_vec(),
+        con_fecha("ayer"),
+        con_fecha("hoy"),
+        con_fecha("2026-04-18T10:00:00"),
+    ];
+    let registros = valores.into_iter().enumerate().map(|(i, v)| registro(0, i as i64, v)).collect();
+    let tanda = consumo.leer(&Recibido { reiniciadas: vec![], registros }, UNIX_EPOCH);
+    assert_eq!((tanda.crudos.len(), tanda.sin_fecha, tanda.descartados.len()), (3, 3, 2));
+    let esperados = [
+        "t#0#0 no cuenta: no es JSON válido",
+        "t#0#2 se guarda sin timestamp: timestamp_utc no es una fecha",
+        "t#0#4 se guarda sin timestamp: timestamp_utc no dice su zona",
+    ];
+    assert_eq!(tanda.avisos.len(), esperados.len(), "{:?}", tanda.avisos);
+    for (aviso, esperado) in tanda.avisos.iter().zip(esperados) {
+        assert!(aviso.contains(esperado), "{aviso}");
+    }
+    let otra = consumo
+        .leer(&Recibido { reiniciadas: vec![], registros: vec![registro(0, 9, b"x".to_vec())] }, UNIX_EPOCH);
+    assert_eq!((otra.descartados.len(), otra.avisos.len()), (1, 0));
 }
 
 #[test]
@@ -34,19 +72,19 @@ fn las_ventanas_son_por_particion_y_se_confirma_donde_no_hay_ninguna_abierta() {
         registro(2, 1, malo()), // con la ventana abierta: no
         registro(0, 13, bueno(5)),
     ];
-    let tanda = consumo.procesar(&Recibido { reiniciadas: vec![], registros }, UNIX_EPOCH);
+    let (tanda, cierre) = procesar(&mut consumo, &Recibido { reiniciadas: vec![], registros }, UNIX_EPOCH);
     assert_eq!((tanda.crudos.len(), tanda.descartados.len()), (4, 3));
-    assert_eq!(tanda.kpis.iter().map(|k| &*k.id).collect::<Vec<_>>(), ["t#0#10-11"]);
-    assert_eq!(tanda.confirmar, BTreeMap::from([(0, 13), (1, 6)]));
+    assert_eq!(cierre.kpis.iter().map(|k| &*k.id).collect::<Vec<_>>(), ["t#0#10-11"]);
+    assert_eq!(cierre.confirmar, BTreeMap::from([(0, 13), (1, 6)]));
     assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1), (2, 1)]);
     let otra_vez = |reiniciadas: &[i32]| Recibido { reiniciadas: reiniciadas.to_vec(), registros: vec![] };
-    consumo.procesar(&otra_vez(&[1, 2]), UNIX_EPOCH);
+    procesar(&mut consumo, &otra_vez(&[1, 2]), UNIX_EPOCH);
     assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1)]);
     // Lo que llega con el aviso ya es de la ventana nueva.
     let recibido = Recibido { reiniciadas: vec![0], registros: vec![registro(0, 13, bueno(5))] };
-    consumo.procesar(&recibido, UNIX_EPOCH);
+    procesar(&mut consumo, &recibido, UNIX_EPOCH);
     assert_eq!(consumo.abiertas().collect::<Vec<_>>(), [(0, 1)]);
-    consumo.procesar(&otra_vez(&[0]), UNIX_EPOCH);
+    procesar(&mut consumo, &otra_vez(&[0]), UNIX_EPOCH);
     assert_eq!(consumo.abiertas().count(), 0);
 }
 
@@ -55,8 +93,8 @@ fn releer_da_los_mismos_documentos_salvo_la_hora() {
     let registros = (0..5).map(|n| registro(0, n, bueno(n as u64))).collect();
     let recibido = Recibido { reiniciadas: vec![], registros };
     let ids = |llegada: SystemTime| {
-        let tanda = Consumo::new("t", 3).procesar(&recibido, llegada);
-        let todos = tanda.crudos.iter().chain(&tanda.kpis);
+        let (tanda, cierre) = procesar(&mut Consumo::new("t", 3), &recibido, llegada);
+        let todos = tanda.crudos.iter().chain(&cierre.kpis);
         todos.map(|d| (d.id.clone(), d.crc32)).collect::<Vec<_>>()
     };
     assert_eq!(ids(UNIX_EPOCH), ids(UNIX_EPOCH + Duration::from_secs(9)));

@@ -1,65 +1,20 @@
 //! Cada contestación de un servidor: qué se escribe, qué se guarda y qué se dice.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 mod comun;
-use comun::{Accion, Oido, Peticion, ServidorFalso, contiene};
+#[path = "comun/envio.rs"]
+mod envio;
+
+use comun::{Accion, Peticion, ServidorFalso, contiene};
+use envio::{con, escritas, hacia, json, lote, v1, v2};
+use practicas_iabd06::influx::Acceso;
 use practicas_iabd06::influx::buffer::Lote;
-use practicas_iabd06::influx::destino::{Destino, Entrega};
-use practicas_iabd06::influx::envio::Envio;
+use practicas_iabd06::influx::destino::Destino;
 use practicas_iabd06::influx::http::ClienteHttp;
-use practicas_iabd06::influx::{Acceso, WriteOptions};
 
 const NUNCA: Duration = Duration::from_secs(3600);
-
-fn v2() -> Acceso {
-    Acceso::V2 { token: "secreto".into(), org: "mi org".into(), bucket: "mi&bucket".into() }
-}
-
-fn v1() -> Acceso {
-    let credenciales = Some(("ana".to_owned(), "cl&ve".to_owned()));
-    Acceso::V1 { database: "base".into(), credenciales }
-}
-
-/// Un envío hacia `url`, con lo que dice y el fichero de rechazados.
-struct Prueba {
-    envio: Envio,
-    oido: Oido,
-    rechazados: PathBuf,
-    _carpeta: tempfile::TempDir,
-}
-
-fn hacia(url: &str, acceso: &Acceso, limite: Duration) -> Prueba {
-    let carpeta = tempfile::tempdir().unwrap();
-    let rechazados = carpeta.path().join("rechazados.lp");
-    let oido = Oido::default();
-    let http = ClienteHttp::new(url, acceso, limite).unwrap();
-    let opciones = WriteOptions::default();
-    let nombre = "InfluxDB".to_owned();
-    let envio = Envio::new(http, nombre, rechazados.clone(), opciones.politica(), oido.avisos());
-    Prueba { envio, oido, rechazados, _carpeta: carpeta }
-}
-
-/// Lo mismo, hacia un servidor que sigue `regla`.
-fn con(regla: impl Fn(&Peticion) -> Accion + Send + Sync + 'static) -> (Prueba, ServidorFalso) {
-    let servidor = ServidorFalso::nuevo(regla);
-    (hacia(&servidor.url, &v2(), comun::PACIENCIA), servidor)
-}
-
-fn lote(lineas: usize) -> Lote {
-    let texto = (0..lineas).map(|n| format!("m n={n} {n}\n")).collect::<String>().into_bytes();
-    Lote { texto, lineas }
-}
-
-fn json(mensaje: &str) -> String {
-    serde_json::json!({"code": "x", "message": mensaje}).to_string()
-}
-
-fn escritas(respuesta: &Entrega) -> (usize, usize, bool) {
-    (respuesta.escritas, respuesta.apartadas, respuesta.esperar.is_some())
-}
 
 #[test]
 fn un_204_es_escrito_y_la_peticion_es_la_de_la_api_v2() {
@@ -198,9 +153,10 @@ fn una_linea_enorme_se_aparta_y_no_encoge_los_lotes_siguientes() {
 }
 
 #[test]
-fn un_punto_que_no_cabe_ni_solo_se_aparta() {
+fn si_no_cabe_ni_un_punto_el_limite_es_de_otro_y_se_guardan_todos() {
     let (mut p, _servidor) = con(|_| Accion::de(413, &json("enorme")));
-    assert_eq!(escritas(&p.envio.enviar(&lote(2))), (0, 2, false));
+    assert_eq!(escritas(&p.envio.enviar(&lote(2))), (0, 0, true));
+    contiene(p.oido.importantes().last().unwrap(), &["413", "ni uno solo", "proxy"]);
 }
 
 /// Manda un lote, comprueba que se guarda entero y devuelve la única frase que se dice.
@@ -337,7 +293,7 @@ fn el_saludo_comprueba_servidor_y_credenciales_sin_escribir_nada() {
 #[test]
 fn las_urls_que_no_valen_se_dicen() {
     for mala in ["", "localhost:8086", "ftp://x", "http://", "no es una url", "http://ana:clave@x:8086"] {
-        let frase = ClienteHttp::new(mala, &v2(), NUNCA).err().unwrap_or_else(|| panic!("{mala}")).0;
+        let frase = ClienteHttp::new(mala, &v2(), None, NUNCA).err().unwrap_or_else(|| panic!("{mala}")).0;
         assert!(!frase.contains("ana:clave") && frase.contains("URL"), "{frase}");
     }
 }

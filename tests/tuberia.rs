@@ -12,7 +12,7 @@ use comun::{EnMarcha, azar, programa};
 use embebido::{bueno, comprobar_ventanas, documentos, mandar};
 use practicas_iabd06::config::kafka::PUERTO;
 use practicas_iabd06::motores::a_mano;
-use practicas_iabd06::nombres::TOPIC;
+use practicas_iabd06::nombres::{CRUDOS, TOPIC};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -233,6 +233,7 @@ fn lo_que_se_usa_mal_se_dice_en_una_frase_y_acaba_con_2() {
         ("productor", &["--broker", ""], "el broker está vacío"),
         ("productor", &["--mensajes", "3"], "no existe la opción"),
         ("consumidor", &["--ventana", "0"], "un entero de 1 en adelante"),
+        ("consumidor", &["--ventana", "1000001"], "no puede pasar de un millón"),
         ("consumidor", &["--group-id", ""], "--group-id no puede estar vacío"),
         ("consumidor", &["--mongodb-database", "x"], "falta la conexión: MONGODB_URI"),
         ("productor", &["--kafka-config", "sin-igual"], "clave=valor"),
@@ -302,7 +303,10 @@ fn un_mongodb_que_no_contesta_se_dice_por_que_y_la_clave_no_sale() {
         (format!("mongodb://ana:secreta@{libre}"), "ahí no escucha nadie"),
         (format!("mongodb://ana:secreta@{mudo}"), "no contesta a tiempo"),
         ("mongodb://ana:secreta@no-existe.invalid".to_owned(), "no se encuentra ese nombre de servidor"),
-        ("mongodb+srv://ana:secreta@no-existe.invalid".to_owned(), "el DNS no encuentra el clúster"),
+        (
+            "mongodb+srv://ana:secreta@no-existe.invalid".to_owned(),
+            "el DNS dice que el clúster no-existe.invalid no existe",
+        ),
         ("mongodb+srv://ana:<db_password>@c.abc.mongodb.net".to_owned(), "está todavía <db_password>"),
     ];
     for (uri, frase) in casos {
@@ -311,5 +315,51 @@ fn un_mongodb_que_no_contesta_se_dice_por_que_y_la_clave_no_sale() {
         let errores = errores(&salida);
         assert!(matches!(salida.status.code(), Some(1 | 2)), "{uri}: {errores}");
         assert!(errores.contains(frase) && !errores.contains("secreta"), "{uri}: {errores}");
+    }
+}
+
+#[test]
+fn una_fecha_imposible_no_para_el_consumidor() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let fechas = ["9999-12-31T23:59:59-00:01", "1500-01-01T00:00:00Z", "0000-01-01T00:00:00+23:59"];
+    let valores = fechas.map(|fecha| {
+        let mut mensaje: Value = serde_json::from_slice(&bueno(1)).unwrap();
+        mensaje["timestamp_utc"] = json!(fecha);
+        mensaje.to_string().into_bytes()
+    });
+    mandar(carpeta.path(), valores);
+    let salida = correr("consumidor", carpeta.path(), &["--mensajes", "3", "--silencioso"]);
+    assert!(errores(&salida).contains("no está entre 1970 y 9999"), "{}", errores(&salida));
+    let crudos = documentos(carpeta.path(), "system_metrics_raw");
+    assert_eq!(crudos.len(), 3);
+    assert!(crudos.values().all(|c| c.get("timestamp").is_none() && c["timestamp_utc"].is_string()));
+}
+
+#[test]
+fn los_kpis_de_otra_historia_se_notan_aunque_no_queden_sus_crudos() {
+    let carpeta = tempfile::tempdir().unwrap();
+    mandar(carpeta.path(), (0..20).map(bueno));
+    correr("consumidor", carpeta.path(), &["--mensajes", "20"]);
+    let base = Connection::open(carpeta.path().join("datos/motor.sqlite3")).unwrap();
+    base.execute_batch(&format!("DELETE FROM {CRUDOS}; DELETE FROM mensajes; DELETE FROM grupos")).unwrap();
+    drop(base);
+    mandar(carpeta.path(), (100..120).map(bueno));
+    let salida = programa("consumidor", carpeta.path(), &["--mensajes", "20"]).output().unwrap();
+    assert_eq!(salida.status.code(), Some(1));
+    assert!(errores(&salida).contains(&format!("{TOPIC}#0#0-19")), "{}", errores(&salida));
+}
+
+#[test]
+fn un_fichero_de_otra_version_se_dice_en_espanol() {
+    let carpeta = tempfile::tempdir().unwrap();
+    std::fs::create_dir(carpeta.path().join("datos")).unwrap();
+    let base = Connection::open(carpeta.path().join("datos/motor.sqlite3")).unwrap();
+    base.execute_batch("CREATE TABLE mensajes (topic TEXT); CREATE TABLE grupos (grupo TEXT)").unwrap();
+    drop(base);
+    for programa_y_opcion in [("productor", "--rondas"), ("consumidor", "--mensajes")] {
+        let (nombre, opcion) = programa_y_opcion;
+        let salida = programa(nombre, carpeta.path(), &[opcion, "1"]).output().unwrap();
+        assert_eq!(salida.status.code(), Some(1));
+        assert!(errores(&salida).contains("sus tablas son de otra versión"), "{}", errores(&salida));
     }
 }

@@ -5,17 +5,18 @@ MONGODB_URI. MONGODB_DATABASE es iabd06 si no se dice otra. Se para con Ctrl-C.
 La guía está en docs/03-consumidor-kpis.md.
 
 Escribe los mismos documentos que el de Rust. Con mensajes muy raros es más sencillo: la razón de
-un JSON roto no dice en qué columna, y un mensaje que BSON no admite (un entero de más de 64 bits,
-por ejemplo) para el programa, cuando el de Rust lo guarda como texto.
+un JSON roto no dice qué tiene mal, y un mensaje que BSON no admite (un nombre de campo con un
+carácter nulo, por ejemplo) para el programa, cuando el de Rust lo guarda como texto.
 """
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
 import zlib
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from pymongo import MongoClient, WriteConcern
@@ -29,56 +30,91 @@ REPETIDO = 11000  # ya hay un documento con ese _id
 
 
 class Agregador:
-    """Los contadores de la ventana abierta de una partición. No guarda los mensajes."""
+    """Los contadores de la ventana abierta de una partición. No guarda los mensajes.
+
+    La tasa es cuántos mensajes por segundo se han recibido y guardado: el tiempo que va de guardar una
+    tanda a guardar la siguiente se reparte entre los mensajes de esta. 20 mensajes son 20 huecos, no 19.
+    """
 
     def __init__(self, particion):
         self.particion = particion
-        self.cierre_anterior = None
+        self.guardada = None  # la tanda anterior
         self.mensajes = 0
 
-    def sumar(self, metricas, offset, llegada):
+    def tanda(self, mensajes, pedida, guardada):
+        """Los mensajes que se van a sumar han llegado juntos, y ya están guardados."""
+        self.medida = self.guardada is not None
+        # De la primera solo se sabe lo que se ha tardado en leerla y guardarla: podía llevar horas ahí.
+        self.paso = (guardada - (self.guardada if self.medida else pedida)) / mensajes
+        self.guardada = guardada
+
+    def sumar(self, metricas, offset, crc32, llegada):
         """Suma un mensaje. Si completa la ventana, la cierra y devuelve sus KPIs."""
         if self.mensajes == 0:
-            # De cierre a cierre: 20 mensajes son 20 huecos, no 19.
-            self.inicio = self.cierre_anterior or llegada
             self.offset_inicio = offset
             self.sumas = dict.fromkeys(PROMEDIADAS, 0.0)
-            self.errores = 0
+            self.errores = self.medidos = self.crc32 = 0
+            self.medido = self.primera = 0.0
 
         self.mensajes += 1
         for nombre in PROMEDIADAS:
             self.sumas[nombre] += metricas[nombre]
         self.errores += int(metricas["error_count"])
+        self.crc32 = zlib.crc32(crc32.to_bytes(4, "big"), self.crc32)
+        if self.medida:
+            self.medidos += 1
+            self.medido += self.paso
+        else:
+            self.primera += self.paso
 
         if self.mensajes < VENTANA:
             return None
         self.mensajes = 0
-        self.cierre_anterior = llegada
         return self.documento(offset, llegada)
 
     def documento(self, offset_fin, llegada):
-        duracion = max((llegada - self.inicio).total_seconds(), 0.0)
+        # Los de la primera tanda, que ya esperaban, cuentan al paso de los demás.
+        duracion = self.medido * VENTANA / self.medidos if self.medidos else self.primera
+        duracion = max(duracion, 1e-9)  # un reloj poco fino puede no haberse movido
         return {
             "_id": f"{TOPIC}#{self.particion}#{self.offset_inicio}-{offset_fin}",
             "timestamp_utc": llegada,
-            "ventana_inicio": self.inicio,
+            "ventana_inicio": llegada - timedelta(seconds=duracion),
             "ventana_fin": llegada,
             "duracion_ventana_seg": duracion,
             "num_mensajes": VENTANA,
             **{f"{nombre}_avg": suma / VENTANA for nombre, suma in self.sumas.items()},
             "error_count_sum": self.errores,
-            # Por debajo de 1 ms, una duración no da una tasa creíble.
-            "tasa_procesamiento_msg_seg": VENTANA / duracion if duracion >= 0.001 else None,
+            "tasa_procesamiento_msg_seg": VENTANA / duracion,
             "particion": self.particion,
             "offset_inicio": self.offset_inicio,
             "offset_fin": offset_fin,
+            "crc32": self.crc32,
         }
+
+
+def entero(texto):
+    """Un entero que cabe en 64 bits: Python sabe más, pero MongoDB no."""
+    numero = int(texto)
+    if not -(2**63) <= numero < 2**64:
+        raise ValueError
+    return numero
+
+
+def decimal(texto):
+    """Un decimal finito: NaN e Infinity no existen en JSON, aunque json.loads los admite."""
+    numero = float(texto)
+    if not math.isfinite(numero):
+        raise ValueError
+    return numero
 
 
 def leer(valor):
     """Los campos del mensaje. ValueError, con la razón, si no cuenta para los KPIs."""
     try:
-        campos = json.loads(valor)
+        campos = json.loads(
+            valor.decode("utf-8-sig"), parse_int=entero, parse_float=decimal, parse_constant=decimal
+        )
     except (ValueError, RecursionError):
         raise ValueError("no es JSON válido") from None
     if not isinstance(campos, dict):
@@ -94,20 +130,33 @@ def leer(valor):
             raise ValueError(f"falta metrics.{nombre}")
         numero = metricas[nombre]
         # True también es un int, y json.loads admite NaN e infinito.
-        if type(numero) not in (int, float) or not -1e300 < numero < 1e300:
+        if type(numero) not in (int, float):
             raise ValueError(f"metrics.{nombre} no es un número")
+        if abs(numero) > (1e12 if nombre == "error_count" else 1e300):
+            raise ValueError(f"metrics.{nombre} es demasiado grande")
     if numero != int(numero):
         raise ValueError("metrics.error_count no es un entero")
     return campos
 
 
-def fecha(texto):
-    """La fecha de un texto ISO 8601 con su zona horaria; None si no lo es."""
+def fecha(valor):
+    """La fecha de un timestamp_utc: ISO 8601 con zona horaria, o un número de Unix en segundos (diez
+    cifras) o en milisegundos (trece). None si no es una de esas, o no está entre 1970 y 9999."""
     try:
-        instante = datetime.fromisoformat(texto)
-    except (TypeError, ValueError):
+        if isinstance(valor, str):
+            instante = datetime.fromisoformat(valor.strip())
+            if instante.tzinfo is None:
+                return None
+            instante = instante.astimezone(timezone.utc)
+        elif type(valor) in (int, float) and 1e9 <= valor < 1e10:
+            instante = datetime.fromtimestamp(valor, timezone.utc)
+        elif type(valor) in (int, float) and 1e12 <= valor < 1e13:
+            instante = datetime.fromtimestamp(valor / 1000, timezone.utc)
+        else:
+            return None
+    except (ValueError, OverflowError):
         return None
-    return instante if instante.tzinfo else None
+    return instante if instante.year >= 1970 else None
 
 
 def identidad(mensaje):
@@ -152,34 +201,59 @@ def descartado(mensaje, razon, llegada):
     }
 
 
+def huella(documento):
+    """La suma del mensaje del que sale un documento o, en un KPI, la de todos los suyos."""
+    return documento.get("kafka", documento).get("crc32")
+
+
 def guardar(coleccion, documentos):
-    """Guarda los documentos. Si MongoDB no responde, espera y vuelve a probar."""
+    """Guarda los documentos y dice cuántos no estaban. Si MongoDB no responde, espera y vuelve a probar."""
     while documentos:  # insert_many no admite una lista vacía
         try:
-            insertar_nuevos(coleccion, documentos)
-            return
+            return insertar_nuevos(coleccion, documentos)
         except AutoReconnect:
             print("MongoDB no responde; se reintenta.", file=sys.stderr)
             time.sleep(1)
+    return 0
 
 
 def insertar_nuevos(coleccion, documentos):
-    """Inserta los que no estén. Uno que ya está se queda como estaba."""
+    """Inserta los que no estén, y dice cuántos son. Uno que ya está se queda como estaba."""
     try:
-        coleccion.insert_many(documentos, ordered=False)
+        return len(coleccion.insert_many(documentos, ordered=False).inserted_ids)
     except BulkWriteError as error:
         fallos = error.details["writeErrors"]
         if error.details["writeConcernErrors"] or any(f["code"] != REPETIDO for f in fallos):
             raise
         for nuevo in [documentos[f["index"]] for f in fallos]:
-            # Un KPI no lleva kafka. En los demás, el que está ha de ser del mismo mensaje.
+            # El que está ha de ser del mismo mensaje o, si es un KPI, de los mismos mensajes.
             guardado = coleccion.find_one({"_id": nuevo["_id"]})
-            if "kafka" in nuevo and guardado["kafka"]["crc32"] != nuevo["kafka"]["crc32"]:
+            if huella(guardado) not in (None, huella(nuevo)):
                 sys.exit(
-                    f"error: en la base de datos ya hay un {nuevo['_id']} de otro mensaje: el topic "
+                    f"error: en la base de datos ya hay un {nuevo['_id']} de otra historia: el topic "
                     "se ha creado otra vez, o es de otro clúster. Usa otra MONGODB_DATABASE; no se ha "
                     "sobrescrito nada."
                 )
+        return len(documentos) - len(fallos)
+
+
+def cerrar_ventanas(agregadores, por_particion, pedida, llegada):
+    """Cuenta los mensajes que ya están guardados. Da los KPIs de las ventanas que cierran y, por
+    partición, hasta dónde se puede confirmar: donde no queda ninguna abierta."""
+    guardada = time.monotonic()
+    kpis, confirmar = [], {}
+    for particion, mensajes in por_particion.items():
+        agregador = agregadores.setdefault(particion, Agregador(particion))
+        if cuentan := sum(metricas is not None for _, metricas in mensajes):
+            agregador.tanda(cuentan, pedida, guardada)
+        for mensaje, metricas in mensajes:
+            if metricas is not None:
+                crc32 = zlib.crc32(mensaje.value())
+                if kpi := agregador.sumar(metricas, mensaje.offset(), crc32, llegada):
+                    kpis.append(kpi)
+            if agregador.mensajes == 0:
+                confirmar[particion] = TopicPartition(TOPIC, particion, mensaje.offset() + 1)
+    return kpis, confirmar
 
 
 def main():
@@ -213,30 +287,29 @@ def main():
     try:
         while config.mensajes != leidos:
             tope = min(500, config.mensajes - leidos) if config.mensajes else 500
+            pedida = time.monotonic()
             recibidos = consumidor.consume(tope, timeout=0.2)
             llegada = datetime.now(timezone.utc)
-            crudos, descartados, kpis, confirmar = [], [], [], {}
+            crudos, descartados, por_particion = [], [], {}
             for mensaje in recibidos:
                 if mensaje.error():
                     print(f"Kafka: {mensaje.error()}", file=sys.stderr)
                     continue
                 leidos += 1
-                particion, offset = mensaje.partition(), mensaje.offset()
-                agregador = agregadores.setdefault(particion, Agregador(particion))
+                suyos = por_particion.setdefault(mensaje.partition(), [])
                 try:
                     campos = leer(mensaje.value() or b"")
                     crudos.append(crudo(mensaje, campos, llegada))
-                    if kpi := agregador.sumar(campos["metrics"], offset, llegada):
-                        kpis.append(kpi)
+                    suyos.append((mensaje, campos["metrics"]))
                 except ValueError as razon:
                     descartados.append(descartado(mensaje, str(razon), llegada))
-                if agregador.mensajes == 0:
-                    confirmar[particion] = TopicPartition(TOPIC, particion, offset + 1)
+                    suyos.append((mensaje, None))
 
             # Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
-            guardar(base["system_metrics_raw_iabd06"], crudos)
-            guardar(base["system_metrics_descartados_iabd06"], descartados)
-            guardar(base["system_metrics_kpis_iabd06"], kpis)
+            total_crudos += guardar(base["system_metrics_raw_iabd06"], crudos)
+            total_descartados += guardar(base["system_metrics_descartados_iabd06"], descartados)
+            kpis, confirmar = cerrar_ventanas(agregadores, por_particion, pedida, llegada)
+            total_kpis += guardar(base["system_metrics_kpis_iabd06"], kpis)
             if confirmar:
                 try:
                     consumidor.commit(offsets=list(confirmar.values()), asynchronous=False)
@@ -244,9 +317,6 @@ def main():
                     # Lo confirmará la próxima ventana; si antes hay que releer, no se repite nada.
                     print(f"Kafka no ha confirmado: {error}", file=sys.stderr)
 
-            total_crudos += len(crudos)
-            total_descartados += len(descartados)
-            total_kpis += len(kpis)
             for kpi in kpis:
                 # Se guarda sin redondear y se enseña con dos decimales.
                 corto = {c: round(v, 2) if isinstance(v, float) else v for c, v in kpi.items()}

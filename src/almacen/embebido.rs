@@ -55,7 +55,9 @@ impl AlmacenEmbebido {
                     continue;
                 }
                 let guardado: Option<u32> = consultar.query_row([&documento.id], |fila| fila.get(0))?;
-                if guardado != documento.crc32 {
+                if let (Some(guardado), Some(crc)) = (guardado, documento.crc32)
+                    && guardado != crc
+                {
                     return Ok(Err(documento.id.clone()));
                 }
             }

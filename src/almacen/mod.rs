@@ -22,7 +22,7 @@ use crate::insistir::Reintentable;
 pub struct Documento {
     /// Su `_id`: el mismo mensaje o la misma ventana dan siempre el mismo.
     pub id: String,
-    /// Suma del mensaje del que sale. Distingue una repetición de otra historia del topic.
+    /// Suma del mensaje del que sale, o de los mensajes si es un KPI. Distingue una repetición de otra historia del topic.
     pub crc32: Option<u32>,
     /// Los demás campos, en orden.
     pub campos: Vec<(String, Dato)>,
@@ -47,7 +47,7 @@ pub trait Almacen: Send {
     /// como estaba.
     ///
     /// # Errors
-    /// [`ErrorAlmacen::OtraHistoria`] si un `_id` ya está con otro `kafka.crc32`; los demás, del motor.
+    /// [`ErrorAlmacen::OtraHistoria`] si un `_id` ya está con otro `crc32`; los demás, del motor.
     fn insertar(&mut self, coleccion: &str, documentos: &[Documento]) -> Result<usize, ErrorAlmacen>;
 
     /// Las ventanas guardadas de una partición que acaban en el mensaje `desde` o después.

@@ -39,7 +39,7 @@ fn agente() -> Result<(), Fallo> {
     // 2. Bucle de lectura, a hora fija.
     let mut sistema = Sistema::new()?;
     let mut ritmo = Ritmo::cada(config.intervalo);
-    let mut tablero = TableroAgente::new(&pantalla, config.intervalo, &config.write_options);
+    let mut tablero = TableroAgente::new(&pantalla, &config.lugar, config.intervalo, &config.write_options);
     while config.lecturas != Some(tablero.lecturas()) && ritmo.esperar(&parada) {
         let metricas = sistema.obtener_metricas_sistema(&config.host_id)?;
 
@@ -58,6 +58,6 @@ fn agente() -> Result<(), Fallo> {
 
     // 3. Cierre: lo que quede en el buffer sale ahora.
     let resumen = write_api.close();
-    tablero.resumen(&resumen);
+    tablero.resumen(&resumen)?;
     Ok(())
 }

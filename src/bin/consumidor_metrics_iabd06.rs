@@ -5,9 +5,9 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use practicas_iabd06::avisos::Nivel;
+use practicas_iabd06::almacen::{Almacen, Documento};
 use practicas_iabd06::broker::Receptor;
 use practicas_iabd06::broker::tope::ConTope;
 use practicas_iabd06::config::consumidor::Consumidor;
@@ -18,7 +18,7 @@ use practicas_iabd06::motores;
 use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 use practicas_iabd06::pantalla::Pantalla;
 use practicas_iabd06::parada::Parada;
-use practicas_iabd06::tablero::Tablero;
+use practicas_iabd06::tablero::{Guardado, Tablero};
 
 /// Lo que se espera a que llegue algo antes de mirar si hay que parar.
 const ESPERA: Duration = Duration::from_millis(500);
@@ -43,35 +43,32 @@ fn consumidor() -> Result<(), Fallo> {
     let mut base = motores::almacen(&config.base, &config.datos, &avisos)?;
     let con_el_broker = Insistencia::new("el broker", &parada, &avisos);
     let con_la_base = Insistencia::new("la base de datos", &parada, &avisos);
+    let guardar = |base: &mut dyn Almacen, coleccion: &str, documentos: &[Documento]| {
+        con_la_base.insistir(|| base.insertar(coleccion, documentos))
+    };
     let mut consumo = Consumo::new(TOPIC, config.ventana);
     let mut tablero = Tablero::new(&pantalla);
 
     // 2. Bucle: cada tanda de mensajes, como la entrega el broker.
     while !receptor.completo() && !parada.pedida() {
+        let pedida = Instant::now();
         let Some(recibido) = con_el_broker.insistir(|| receptor.recibir(ESPERA))? else { break };
-        if con_la_base.insistir(|| consumo.situar(&recibido, |p, o| base.ventanas(TOPIC, p, o)))?.is_none() {
-            break; // se ha pedido parar con la base de datos caída
-        }
-        let tanda = consumo.procesar(&recibido, SystemTime::now());
+        let tanda = consumo.leer(&recibido, SystemTime::now());
 
         // Crudos, descartados, KPIs y commit, en este orden: así nada se pierde ni se repite.
-        let guardado = con_la_base.insistir(|| {
-            base.insertar(CRUDOS, &tanda.crudos)?;
-            base.insertar(DESCARTADOS, &tanda.descartados)?;
-            base.insertar(KPIS, &tanda.kpis)
-        })?;
-        if guardado.is_none() {
-            break; // se ha pedido parar con la base de datos caída
-        }
-        receptor.confirmar(&tanda.confirmar)?; // si no se puede ahora, en otra vuelta
-        tablero.tanda(&tanda, &consumo, || receptor.atraso().ok());
+        // Nada, si se ha pedido parar con la base de datos caída.
+        let Some(crudos) = guardar(&mut *base, CRUDOS, &tanda.crudos)? else { break };
+        let Some(descartados) = guardar(&mut *base, DESCARTADOS, &tanda.descartados)? else { break };
+        let situar = || consumo.situar(&recibido, |p, desde| base.ventanas(TOPIC, p, desde));
+        let Some(()) = con_la_base.insistir(situar)? else { break };
+        let cierre = consumo.contar(&tanda, pedida, Instant::now());
+        let Some(kpis) = guardar(&mut *base, KPIS, &cierre.kpis)? else { break };
+        receptor.confirmar(&cierre.confirmar)?; // si no se puede ahora, en otra vuelta
+        let guardado = Guardado { crudos, descartados, kpis };
+        tablero.tanda(&tanda, &cierre, guardado, &consumo, || receptor.atraso().ok());
     }
 
     // 3. Cierre: la ventana abierta no se confirma, y la próxima vez se relee entera.
-    for (particion, mensajes) in consumo.abiertas() {
-        let abierta = format!("ventana abierta: {mensajes}/{}", config.ventana);
-        pantalla.avisar(Nivel::Info, &format!("Partición {particion}: {abierta}, se releerá."));
-    }
-    pantalla.avisar(Nivel::Info, &tablero.resumen());
+    tablero.resumen(&consumo);
     Ok(())
 }

@@ -27,6 +27,8 @@ pub struct Agente {
     pub write_options: WriteOptions,
     /// Tamaño del diario.
     pub limites: Limites,
+    /// La carpeta de otro destino cuyos puntos pasan a este, o `todo`.
+    pub recuperar: Option<String>,
     /// Lo que se enseña.
     pub salida: Salida,
 }
@@ -55,6 +57,12 @@ const EXPONENTIAL_BASE: Opcion =
 const MAX_CLOSE_WAIT: Opcion =
     Opcion::new("max-close-wait", "TIEMPO", "", "Lo más que espera close() al parar [5s]");
 const DIARIO_MAX: Opcion = Opcion::new("diario-max", "MIB", "", "Tope del diario en disco, en MiB [64]");
+const RECUPERAR: Opcion = Opcion::new(
+    "recuperar",
+    "CARPETA",
+    "",
+    "Envía también lo que espera en otra carpeta del diario, o en «todo»",
+);
 
 /// El programa y su ayuda.
 pub const PROGRAMA: Programa = Programa {
@@ -65,11 +73,12 @@ pub const PROGRAMA: Programa = Programa {
         &[HOST_ID, ENTORNO, INTERVALO, LECTURAS, DATOS],
         SERVIDOR,
         &[BATCH_SIZE, FLUSH_INTERVAL, JITTER_INTERVAL, RETRY_INTERVAL, MAX_RETRIES, MAX_RETRY_DELAY],
-        &[MAX_RETRY_TIME, EXPONENTIAL_BASE, MAX_CLOSE_WAIT, DIARIO_MAX],
+        &[MAX_RETRY_TIME, EXPONENTIAL_BASE, MAX_CLOSE_WAIT, DIARIO_MAX, RECUPERAR],
         GENERALES,
     ],
     pie: "Las variables INFLUXDB_V2_URL, INFLUXDB_V2_TOKEN, INFLUXDB_V2_ORG e INFLUXDB_BUCKET (o INFLUXDB_V1_URL,\n\
-          INFLUXDB_V1_DATABASE, INFLUXDB_V1_USER e INFLUXDB_V1_PASSWORD) se leen del entorno o de .env.\n\
+          INFLUXDB_V1_DATABASE, INFLUXDB_V1_USER e INFLUXDB_V1_PASSWORD; y, con https, INFLUXDB_V2_SSL_CA_CERT) se leen\n\
+          del entorno o de .env.\n\
           La guía paso a paso está en docs/01-agente-influxdb.md.",
 };
 
@@ -97,13 +106,20 @@ impl Agente {
             lugar: lugar(valores)?,
             write_options: write_options(valores, por_defecto)?,
             limites: Limites { total: mib.saturating_mul(1 << 20), ..Limites::default() },
+            recuperar: valores.texto(&RECUPERAR),
             salida: Salida::de(valores),
         })
     }
 
     /// Lo que necesita el cliente de InfluxDB.
     pub fn ajustes(&self) -> Ajustes<'_> {
-        Ajustes { host_id: &self.host_id, lugar: &self.lugar, datos: &self.datos, limites: self.limites }
+        Ajustes {
+            host_id: &self.host_id,
+            lugar: &self.lugar,
+            datos: &self.datos,
+            limites: self.limites,
+            recuperar: self.recuperar.as_deref(),
+        }
     }
 }
 

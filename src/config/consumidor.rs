@@ -57,12 +57,16 @@ impl Consumidor {
         if group_id.is_empty() {
             return Err(Fallo::Uso(format!("{GROUP_ID} no puede estar vacío")));
         }
+        let ventana = valores.entero(&VENTANA, 20, 1)?;
+        if ventana > 1_000_000 {
+            return Err(Fallo::Uso("--ventana no puede pasar de un millón".to_owned()));
+        }
         Ok(Consumidor {
             broker: broker(valores)?,
             base: base_de_datos(valores)?,
             datos: datos(valores),
             group_id,
-            ventana: valores.entero(&VENTANA, 20, 1)?,
+            ventana,
             mensajes: valores.opcional(&MENSAJES, 1)?,
             salida: Salida::de(valores),
         })

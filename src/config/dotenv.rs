@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::fallo::Fallo;
 use crate::herramientas::causa::causa;
+use crate::herramientas::texto::sin_invisibles;
 
 /// Lee un `.env`: líneas `CLAVE=valor`; `#` al principio, comentario; comillas y `export`, opcionales.
 ///
@@ -25,32 +26,33 @@ pub fn leer_dotenv(ruta: &Path) -> Result<HashMap<String, String>, Fallo> {
         }
     };
     let mut valores = HashMap::new();
-    for (i, linea) in texto.trim_start_matches('\u{feff}').lines().enumerate() {
-        let linea = linea.trim();
+    for (i, linea) in texto.lines().enumerate() {
+        let linea = sin_invisibles(linea);
         if linea.is_empty() || linea.starts_with('#') {
             continue;
         }
         let malo = || Fallo::Uso(format!("{}, línea {}: se espera CLAVE=valor", ruta.display(), i + 1));
         let (clave, valor) = linea.trim_start_matches("export ").split_once('=').ok_or_else(malo)?;
-        let valor = valor_dotenv(valor.trim()).ok_or_else(malo)?;
-        if clave.trim().is_empty() {
+        let (clave, valor) = (sin_invisibles(clave), sin_invisibles(valor));
+        let valor = valor_dotenv(valor).ok_or_else(malo)?;
+        if clave.is_empty() {
             return Err(malo());
         }
-        valores.insert(clave.trim().to_owned(), valor);
+        valores.insert(clave.to_owned(), sin_invisibles(&valor).to_owned());
     }
     Ok(valores)
 }
 
-/// Entre comillas, lo de dentro tal cual (nada si no se cierran); sin ellas, hasta un ` #` de comentario.
+/// Entre comillas, lo de dentro tal cual (nada si no se cierran); sin ellas, hasta un `#` de comentario, que va tras un espacio.
 fn valor_dotenv(valor: &str) -> Option<String> {
     for comilla in ['"', '\''] {
         if let Some(resto) = valor.strip_prefix(comilla) {
             return resto.split_once(comilla).map(|(dentro, _)| dentro.to_owned());
         }
     }
-    let sin_comentario =
-        if valor.starts_with('#') { "" } else { valor.split(" #").next().unwrap_or_default() };
-    Some(sin_comentario.trim_end().to_owned())
+    let es_comentario = |(i, _): &(usize, &str)| *i == 0 || valor[..*i].ends_with(char::is_whitespace);
+    let fin = valor.match_indices('#').find(es_comentario).map_or(valor.len(), |(i, _)| i);
+    Some(valor[..fin].to_owned())
 }
 
 #[cfg(test)]
@@ -61,7 +63,7 @@ mod tests {
     fn el_dotenv_admite_comentarios_comillas_y_export() {
         let carpeta = tempfile::tempdir().unwrap();
         let ruta = carpeta.path().join(".env");
-        let texto = "\u{feff}# nota\n\nA=1\nexport B = dos\nC=\"con # dentro\"\nD='x=y'\nE=valor # nota\nF=\nG= # nada\n";
+        let texto = "\u{feff}# nota\n\nA=1\nexport B = dos\nC=\"con # dentro\"\nD='x=y'\nE=valor # nota\nF=\nG= # nada\nH=a#b\t# nota\r\n\u{200b}I=\u{a0}\"valor\u{feff}\"\u{a0}\n";
         fs::write(&ruta, texto).unwrap();
         let valores = leer_dotenv(&ruta).unwrap();
         let esperados = [
@@ -72,6 +74,8 @@ mod tests {
             ("E", "valor"),
             ("F", ""),
             ("G", ""),
+            ("H", "a#b"),
+            ("I", "valor"),
         ];
         assert_eq!(valores, esperados.map(|(c, v)| (c.to_owned(), v.to_owned())).into());
     }

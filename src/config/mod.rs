@@ -6,6 +6,7 @@
 pub mod agente;
 pub mod consumidor;
 pub mod dotenv;
+pub mod fuentes;
 pub mod influxdb;
 pub mod kafka;
 pub mod mongodb;

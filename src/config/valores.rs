@@ -1,4 +1,4 @@
-//! Los valores de las opciones de un programa: de dónde salen, cuál manda y qué se entiende en ellos.
+//! Los valores de las opciones de un programa: cuál manda y qué se entiende en ellos.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -6,21 +6,36 @@ use std::num::IntErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use lexopt::Arg;
-
 use super::dotenv::leer_dotenv;
+use super::fuentes::{Fuente, del_entorno, ordenes};
 use super::opciones::{Opcion, Programa};
 use crate::fallo::Fallo;
+use crate::herramientas::direccion::sin_sustituir;
+use crate::herramientas::texto::{es_invisible, raro};
 
 /// Lo más que puede durar algo: más allá, el reloj del sistema no sabe contar.
 const MAXIMA: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Los valores leídos. Un valor vacío del entorno o del `.env` es como si no estuviera.
+/// Lo que trae `.env.ejemplo` en el sitio de cada valor, y que no es de nadie.
+const DE_EJEMPLO: [&str; 11] = [
+    "pega-aquí-tu-token",
+    "pega-aqui-tu-token",
+    "tu-token",
+    "tu-organización",
+    "tu-organizacion",
+    "tu-bucket",
+    "tu-base-de-datos",
+    "tu-usuario",
+    "tu-contraseña",
+    "tu-contrasena",
+    "tu-cluster",
+];
+
+/// Los valores leídos, por nombre de opción. Una variable vacía, en el entorno o en el `.env`, es como si no
+/// estuviera.
 pub struct Valores {
     programa: &'static Programa,
-    ordenes: HashMap<&'static str, String>, // por nombre de opción
-    entorno: HashMap<&'static str, String>, // por variable
-    dotenv: HashMap<String, String>,        // por variable
+    leidos: HashMap<&'static str, (Fuente, Vec<String>)>,
 }
 
 impl Valores {
@@ -35,32 +50,84 @@ impl Valores {
     /// Lee unos argumentos, un entorno y un `.env`, que puede no existir.
     ///
     /// # Errors
-    /// [`Fallo::Uso`] si algo no se entiende; [`Fallo::Informacion`] con `--ayuda` o `--version`.
+    /// [`Fallo::Uso`] si algo no se entiende; [`Fallo::Informacion`] con `--ayuda` o `--version`, diga lo que
+    /// diga el `.env`.
     pub fn leer(
         programa: &'static Programa,
         argumentos: impl IntoIterator<Item = OsString>,
         entorno: impl Fn(&str) -> Option<OsString>,
         dotenv: &Path,
     ) -> Result<Self, Fallo> {
-        let dotenv = leer_dotenv(dotenv)?;
-        let leida = |o: &Opcion| Some((o.variable, entorno(o.variable)?.into_string().ok()?));
-        let entorno = programa.todas().filter(|o| !o.variable.is_empty()).filter_map(leida);
-        let entorno = entorno.filter(|(_, valor)| !valor.is_empty()).collect();
-        Ok(Valores { programa, ordenes: ordenes(programa, argumentos)?, entorno, dotenv })
+        let mut leidos = ordenes(programa, argumentos)?;
+        let mut dotenv = leer_dotenv(dotenv)?;
+        for opcion in programa.todas().filter(|o| !o.variable.is_empty()) {
+            if leidos.contains_key(opcion.nombre) {
+                continue;
+            }
+            let de_entorno = del_entorno(opcion, &entorno)?.map(|valor| (Fuente::Entorno, valor));
+            let de_dotenv = || Some((Fuente::Dotenv, dotenv.remove(opcion.variable)?));
+            if let Some((fuente, valor)) = de_entorno.or_else(de_dotenv)
+                && !valor.is_empty()
+            {
+                leidos.insert(opcion.nombre, (fuente, vec![valor]));
+            }
+        }
+        Ok(Valores { programa, leidos })
     }
 
-    /// El valor de una opción, si tiene alguno.
+    /// El valor de una opción, si tiene alguno; de una repetida, el último.
     pub fn texto(&self, opcion: &Opcion) -> Option<String> {
-        self.es_suya(opcion);
-        let en_entorno = || self.entorno.get(opcion.variable);
-        let en_dotenv = || self.dotenv.get(opcion.variable).filter(|valor| !valor.is_empty());
-        self.ordenes.get(opcion.nombre).or_else(en_entorno).or_else(en_dotenv).cloned()
+        self.todos(opcion).last().cloned()
+    }
+
+    /// Todos los valores de una opción que se puede repetir.
+    pub fn todos(&self, opcion: &Opcion) -> &[String] {
+        self.leido(opcion).map_or(&[], |(_, valores)| valores)
+    }
+
+    /// Quién ha dicho el valor de una opción.
+    pub fn fuente(&self, opcion: &Opcion) -> Option<Fuente> {
+        self.leido(opcion).map(|(fuente, _)| *fuente)
+    }
+
+    /// El valor de una opción que no puede ir vacía, ni ser la del ejemplo, ni llevar variables sin sustituir o
+    /// letras que no se ven.
+    ///
+    /// # Errors
+    /// [`Fallo::Uso`], sin repetir el valor, que puede ser un secreto.
+    pub fn propio(&self, opcion: &Opcion) -> Result<Option<String>, Fallo> {
+        let Some(texto) = self.texto(opcion) else { return Ok(None) };
+        if texto.is_empty() {
+            return Err(Fallo::Uso(format!("{opcion} está vacío")));
+        }
+        if let Some(variable) = sin_sustituir(&texto) {
+            let razon = match self.fuente(opcion) {
+                Some(Fuente::Dotenv) => "y el .env no expande variables",
+                _ => "sin sustituir",
+            };
+            return Err(Fallo::Uso(format!("{opcion} lleva «{variable}», {razon}: escribe ahí su valor")));
+        }
+        if let Some(letra) = texto.chars().find(|c| *c != ' ' && es_invisible(*c)) {
+            return Err(Fallo::Uso(format!("{opcion} lleva {}: escríbelo otra vez", raro(letra))));
+        }
+        let minusculas = texto.to_lowercase();
+        let mut trozos = minusculas.split([':', '/', '@', '.', ',', '?', ' ']);
+        if let Some(trozo) = trozos.find(|t| DE_EJEMPLO.contains(t)) {
+            return Err(Fallo::Uso(format!(
+                "{opcion} lleva todavía «{trozo}», que es del ejemplo: pon lo tuyo"
+            )));
+        }
+        if texto.starts_with('<') && texto.ends_with('>') {
+            return Err(Fallo::Uso(format!(
+                "{opcion} lleva todavía un hueco entre < y >: pon lo tuyo, sin ellos"
+            )));
+        }
+        Ok(Some(texto))
     }
 
     /// Si se ha puesto un interruptor.
     pub fn puesto(&self, opcion: &Opcion) -> bool {
-        self.es_suya(opcion);
-        self.ordenes.contains_key(opcion.nombre)
+        self.leido(opcion).is_some()
     }
 
     /// Un número entero, o `por_defecto`.
@@ -112,49 +179,16 @@ impl Valores {
         }
     }
 
-    /// Leer una opción que no está en la tabla del programa daría siempre «sin configurar».
-    fn es_suya(&self, opcion: &Opcion) {
-        let Programa { nombre, .. } = self.programa;
+    /// Lo leído de una opción. De una que no está en la tabla del programa sería siempre «sin configurar».
+    fn leido(&self, opcion: &Opcion) -> Option<&(Fuente, Vec<String>)> {
         debug_assert!(
             self.programa.todas().any(|o| o.nombre == opcion.nombre && o.variable == opcion.variable),
-            "--{} no está en la tabla de {nombre}",
-            opcion.nombre
+            "--{} no está en la tabla de {}",
+            opcion.nombre,
+            self.programa.nombre
         );
+        self.leidos.get(opcion.nombre)
     }
-}
-
-/// Las opciones de la línea de órdenes. De una repetida manda la última.
-fn ordenes(
-    programa: &Programa,
-    argumentos: impl IntoIterator<Item = OsString>,
-) -> Result<HashMap<&'static str, String>, Fallo> {
-    let mut ordenes = HashMap::new();
-    let mut lector = lexopt::Parser::from_args(argumentos);
-    while let Some(argumento) = lector.next().map_err(|e| en_espanol(&e))? {
-        let opcion = match &argumento {
-            Arg::Long("ayuda" | "help") | Arg::Short('h') => {
-                return Err(Fallo::Informacion(programa.ayuda()));
-            }
-            Arg::Long("version") | Arg::Short('V') => return Err(Fallo::Informacion(programa.version())),
-            Arg::Long(nombre) => programa.todas().find(|o| o.nombre == *nombre),
-            Arg::Short(letra) => programa.todas().find(|o| o.corta == Some(*letra)),
-            Arg::Value(valor) => {
-                let valor = valor.to_string_lossy();
-                return Err(Fallo::Uso(format!("sobra «{valor}»: todo va con opciones")));
-            }
-        };
-        let Some(opcion) = opcion else { return Err(en_espanol(&argumento.unexpected())) };
-        let valor = if opcion.es_interruptor() {
-            String::new()
-        } else {
-            let valor = lector.value().map_err(|e| en_espanol(&e))?;
-            valor
-                .into_string()
-                .map_err(|_| Fallo::Uso(format!("el valor de --{} no es texto UTF-8", opcion.nombre)))?
-        };
-        ordenes.insert(opcion.nombre, valor);
-    }
-    Ok(ordenes)
 }
 
 /// `500ms`, `10s`, `2m` o `1h`. La unidad es obligatoria: en Python son milisegundos y aquí no.
@@ -169,15 +203,6 @@ pub fn duracion(texto: &str) -> Option<Duration> {
         _ => return None,
     };
     numero.checked_mul(milis).map(Duration::from_millis)
-}
-
-fn en_espanol(error: &lexopt::Error) -> Fallo {
-    Fallo::Uso(match error {
-        lexopt::Error::MissingValue { option: Some(opcion) } => format!("falta el valor de {opcion}"),
-        lexopt::Error::UnexpectedOption(opcion) => format!("no existe la opción {opcion}"),
-        lexopt::Error::UnexpectedValue { option, .. } => format!("{option} no lleva valor"),
-        otro => format!("opciones que no se entienden: {otro}"),
-    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use flate2::Crc;
 use crate::herramientas::causa::causa;
 use crate::herramientas::lineas;
 
+/// El fichero que dice de quién es la carpeta, para que el nombre corto no engañe.
+pub(super) const FICHA: &str = "identidad.txt";
+
 /// Una carpeta reservada. Se libera al soltarla, o cuando el proceso muere de cualquier manera.
 #[derive(Debug)]
 pub struct Carpeta {
@@ -55,16 +58,15 @@ impl Carpeta {
         let fallo = |error| ErrorCarpeta::Sistema(ruta.clone(), error);
 
         fs::create_dir_all(&ruta).map_err(fallo)?;
-        let cerrojo = lineas::abrir(&ruta.join("cerrojo")).map_err(fallo)?;
-        match cerrojo.try_lock() {
-            Ok(()) => {}
+        let cerrojo = match cerrar(&ruta) {
+            Ok(cerrojo) => cerrojo,
             Err(TryLockError::WouldBlock) => {
                 let (host_id, destino) = (host_id.to_owned(), nombre_destino.to_owned());
                 return Err(ErrorCarpeta::Ocupada { host_id, destino });
             }
             Err(TryLockError::Error(error)) => return Err(fallo(error)),
-        }
-        let ficha = ruta.join("identidad.txt");
+        };
+        let ficha = ruta.join(FICHA);
         match fs::read_to_string(&ficha) {
             Ok(otra) if otra == identidad => {}
             Ok(otra) if identidad.starts_with(&otra) => fs::write(&ficha, identidad).map_err(fallo)?,
@@ -73,6 +75,21 @@ impl Carpeta {
         }
         Ok(Carpeta { ruta, _cerrojo: cerrojo })
     }
+
+    /// Reserva una carpeta que ya existe, de quien sea. `None` si la usa otro agente o no es de ninguno.
+    pub(super) fn otra(ruta: PathBuf) -> Option<Self> {
+        if !ruta.join("cerrojo").is_file() {
+            return None;
+        }
+        cerrar(&ruta).ok().map(|cerrojo| Carpeta { ruta, _cerrojo: cerrojo })
+    }
+}
+
+/// Echa el cerrojo de una carpeta, que se abre solo cuando se suelta el fichero.
+fn cerrar(ruta: &Path) -> Result<File, TryLockError> {
+    let cerrojo = lineas::abrir(&ruta.join("cerrojo")).map_err(TryLockError::Error)?;
+    cerrojo.try_lock()?;
+    Ok(cerrojo)
 }
 
 /// Letras, cifras, punto y guion; lo demás, `_`. Sin pasarse del largo que admite un disco.

@@ -12,6 +12,7 @@ use super::diario::{Diario, Limites};
 use super::envio::Envio;
 use super::fichero;
 use super::http::ClienteHttp;
+use super::olvidados::{self, Olvidada};
 use super::opciones::WriteOptions;
 use super::respaldo::ConRespaldo;
 use super::write_api::WriteApi;
@@ -35,6 +36,8 @@ pub enum Lugar {
         url: String,
         /// Versión y credenciales.
         acceso: Acceso,
+        /// Los certificados en los que se confía; sin él, los del sistema.
+        ca: Option<PathBuf>,
     },
 }
 
@@ -49,6 +52,8 @@ pub struct Ajustes<'a> {
     pub datos: &'a Path,
     /// Tamaño del diario.
     pub limites: Limites,
+    /// La carpeta de otro destino cuyos puntos pasan a este, o `todo`.
+    pub recuperar: Option<&'a str>,
 }
 
 /// El cliente: un servidor (o un fichero) y la carpeta donde esperan los puntos de este agente.
@@ -57,6 +62,7 @@ pub struct InfluxDBClient {
     datos: PathBuf,
     carpeta: Carpeta,
     limites: Limites,
+    recuperar: Option<String>,
     avisos: Avisos,
 }
 
@@ -67,6 +73,8 @@ pub enum ErrorCliente {
     Carpeta(ErrorCarpeta),
     /// La URL no vale.
     Url(Frase),
+    /// Lo que espera en otra carpeta no se puede recuperar.
+    Recuperar(Frase),
     /// El fichero o el diario no se pueden abrir.
     Disco(PathBuf, io::Error),
     /// El sistema no puede crear el hilo temporizador.
@@ -79,10 +87,18 @@ impl InfluxDBClient {
     /// # Errors
     /// [`ErrorCliente`], que es una frase para el usuario.
     pub fn new(ajustes: Ajustes, avisos: Avisos) -> Result<Self, ErrorCliente> {
-        let Ajustes { host_id, lugar, datos, limites } = ajustes;
+        let Ajustes { host_id, lugar, datos, limites, recuperar } = ajustes;
+        let recuperar = recuperar.map(str::to_owned);
         let carpeta = Carpeta::reservar(datos, host_id, &lugar.identidad(), &lugar.to_string())
             .map_err(ErrorCliente::Carpeta)?;
-        Ok(InfluxDBClient { lugar: lugar.clone(), datos: datos.to_owned(), carpeta, limites, avisos })
+        Ok(InfluxDBClient {
+            lugar: lugar.clone(),
+            datos: datos.to_owned(),
+            carpeta,
+            limites,
+            recuperar,
+            avisos,
+        })
     }
 
     /// Arranca la escritura por lotes y cuenta adónde van los puntos.
@@ -92,8 +108,9 @@ impl InfluxDBClient {
     pub fn write_api(self, opciones: WriteOptions) -> Result<WriteApi, ErrorCliente> {
         match self.lugar.clone() {
             Lugar::Fichero => self.hacia_el_fichero(opciones),
-            Lugar::Servidor { url, acceso } => {
-                let http = ClienteHttp::new(&url, &acceso, LIMITE_PETICION).map_err(ErrorCliente::Url)?;
+            Lugar::Servidor { url, acceso, ca } => {
+                let http = ClienteHttp::new(&url, &acceso, ca.as_deref(), LIMITE_PETICION)
+                    .map_err(ErrorCliente::Url)?;
                 self.hacia_el_servidor(http, opciones)
             }
         }
@@ -102,23 +119,25 @@ impl InfluxDBClient {
     fn hacia_el_fichero(self, opciones: WriteOptions) -> Result<WriteApi, ErrorCliente> {
         let ruta = self.datos.join(FICHERO_PUNTOS);
         let abierto = fichero::abrir(&ruta, self.avisos.clone());
-        let (buffer, asegurar, cortados) = abierto.map_err(|e| ErrorCliente::Disco(ruta.clone(), e))?;
-        let ruta = ruta.display().to_string();
+        let (mut buffer, asegurar, cortados) = abierto.map_err(|e| ErrorCliente::Disco(ruta.clone(), e))?;
+        let nombre = ruta.display().to_string();
         self.decir(&format!(
-            "Sin servidor configurado: los puntos van a {ruta}, que se carga con «influx write -f»."
+            "Sin servidor configurado: los puntos van a {nombre}, que se carga con «influx write -f»."
         ));
         if cortados > 0 {
-            self.decir(&format!("La última línea de {ruta} estaba a medias (un apagón): se ha cortado."));
+            self.decir(&format!("La última línea de {nombre} estaba a medias (un apagón): se ha cortado."));
         }
-        let buffer = ConRespaldo::new(buffer, ruta, self.carpeta, self.avisos);
+        self.recuperar(|olvidada| olvidada.copiar(&mut buffer, &ruta).map(|()| 0))?;
+        let buffer = ConRespaldo::new(buffer, nombre, self.carpeta, self.avisos);
         WriteApi::new(Box::new(buffer), Box::new(asegurar), opciones).map_err(ErrorCliente::Hilo)
     }
 
     fn hacia_el_servidor(self, http: ClienteHttp, opciones: WriteOptions) -> Result<WriteApi, ErrorCliente> {
         let ruta = self.carpeta.ruta.clone();
+        self.decir(&format!("Los puntos van a {}; mientras esperan, en {}.", self.lugar, ruta.display()));
+        self.recuperar(|olvidada| olvidada.mover(&ruta, self.limites))?;
         let abierto = Diario::abrir(&ruta, self.limites, self.avisos.clone());
         let diario = abierto.map_err(|e| ErrorCliente::Disco(ruta.clone(), e))?;
-        self.decir(&format!("Los puntos van a {}; mientras esperan, en {}.", self.lugar, ruta.display()));
         if diario.pendientes() > 0 {
             let puntos = contar(diario.pendientes() as u64, "punto", "puntos");
             self.decir(&format!("De la vez anterior queda por enviar: {puntos}. Sale primero."));
@@ -127,6 +146,36 @@ impl InfluxDBClient {
         let envio = Envio::new(http, nombre, rechazados, opciones.politica(), self.avisos.clone());
         let buffer = ConRespaldo::new(diario, ruta.display().to_string(), self.carpeta, self.avisos);
         WriteApi::new(Box::new(buffer), Box::new(envio), opciones).map_err(ErrorCliente::Hilo)
+    }
+
+    /// Pasa a este destino lo que se ha pedido recuperar, y dice lo que se queda esperando en otras carpetas.
+    /// `pasar` devuelve los puntos que no caben.
+    fn recuperar(&self, mut pasar: impl FnMut(Olvidada) -> io::Result<u64>) -> Result<(), ErrorCliente> {
+        let propia = &self.carpeta.ruta;
+        if let Some(cual) = &self.recuperar {
+            let pedidas = olvidados::pedidas(cual, &self.datos, propia).map_err(ErrorCliente::Recuperar)?;
+            if pedidas.iter().all(|olvidada| olvidada.puntos() == 0) {
+                self.decir("No espera nada que recuperar.");
+            }
+            for olvidada in pedidas.into_iter().filter(|olvidada| olvidada.puntos() > 0) {
+                let (nombre, puntos) = (olvidada.nombre(), olvidada.puntos());
+                let se_quedan = pasar(olvidada)
+                    .map_err(|error| ErrorCliente::Recuperar(olvidados::no_se_recupera(&nombre, &error)))?;
+                let puntos = contar(puntos - se_quedan, "punto", "puntos");
+                self.decir(&format!("Recuperado de {nombre}: {puntos}, que van a {}.", self.lugar));
+                if se_quedan > 0 {
+                    let frase =
+                        "No cabe todo en el diario: lo demás espera a que salga, o a un --diario-max mayor.";
+                    (self.avisos)(Nivel::Aviso, frase);
+                }
+            }
+        }
+        for olvidada in olvidados::buscar(&self.datos, propia) {
+            let (frase, nombre) = (olvidada.frase(), olvidada.nombre());
+            let frase = format!("{frase}. Para enviarlos también aquí, arranca con --recuperar {nombre}");
+            (self.avisos)(Nivel::Aviso, &frase);
+        }
+        Ok(())
     }
 
     fn decir(&self, frase: &str) {
@@ -139,10 +188,10 @@ impl Lugar {
     fn identidad(&self) -> String {
         match self {
             Lugar::Fichero => "fichero".to_owned(),
-            Lugar::Servidor { url, acceso: Acceso::V2 { org, bucket, .. } } => {
+            Lugar::Servidor { url, acceso: Acceso::V2 { org, bucket, .. }, .. } => {
                 format!("{}\norg={org}\nbucket={bucket}", url.trim_end_matches('/'))
             }
-            Lugar::Servidor { url, acceso: Acceso::V1 { database, .. } } => {
+            Lugar::Servidor { url, acceso: Acceso::V1 { database, .. }, .. } => {
                 format!("{}\ndatabase={database}", url.trim_end_matches('/'))
             }
         }
@@ -154,10 +203,10 @@ impl fmt::Display for Lugar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Lugar::Fichero => f.write_str("el fichero"),
-            Lugar::Servidor { url, acceso: Acceso::V2 { bucket, .. } } => {
+            Lugar::Servidor { url, acceso: Acceso::V2 { bucket, .. }, .. } => {
                 write!(f, "InfluxDB ({url}, bucket {bucket})")
             }
-            Lugar::Servidor { url, acceso: Acceso::V1 { database, .. } } => {
+            Lugar::Servidor { url, acceso: Acceso::V1 { database, .. }, .. } => {
                 write!(f, "InfluxDB 1.x ({url}, base de datos {database})")
             }
         }
@@ -168,7 +217,7 @@ impl fmt::Display for ErrorCliente {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ErrorCliente::Carpeta(error) => error.fmt(f),
-            ErrorCliente::Url(frase) => frase.fmt(f),
+            ErrorCliente::Url(frase) | ErrorCliente::Recuperar(frase) => frase.fmt(f),
             ErrorCliente::Disco(ruta, error) => {
                 write!(
                     f,

@@ -2,35 +2,33 @@
 //!
 //! | contestación | qué se hace |
 //! |---|---|
-//! | 2xx | escrito |
-//! | 400, 422 | se parte el lote hasta dar con la línea mala, que se aparta; lo demás se escribe |
-//! | 413 | se parte el lote |
-//! | 401, 403, 404 | se guarda todo, se dice qué hay que arreglar y se reintenta |
+//! | 204 | escrito |
+//! | 400, 422 que hablan de líneas | se parte el lote hasta dar con las malas, que se apartan; lo demás se escribe |
+//! | 413, otro fallo o ninguna contestación | se prueba con menos líneas; si así entran, se sigue |
+//! | ni una sola entra | se guarda todo, se dice y se reintenta con espera exponencial |
+//! | una sola no entra y las demás de su lote sí | se aparta |
+//! | 401, 403, 404, o no es un InfluxDB | se guarda todo y se dice qué hay que arreglar |
 //! | 429, 503 | se espera lo que diga `Retry-After` |
-//! | otra, o ninguna | se reintenta con espera exponencial |
+//! | no hay conexión | se reintenta con espera exponencial |
 //!
 //! Fuente: la tabla de Telegraf (plugin `outputs/influxdb_v2`), el cliente más probado.
 
-use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::buffer::Lote;
 use super::contestacion::Contestacion;
 use super::destino::{Destino, Entrega};
-use super::frases::frase;
+use super::frases::{Servidor, frase};
 use super::http::ClienteHttp;
+use super::juicio::{Juicio, Sospecha};
+use super::rechazados::Rechazados;
+use super::trozos::Trozos;
+use super::voz::Voz;
 use crate::avisos::{Avisos, Nivel};
 use crate::herramientas::causa::causa;
-use crate::herramientas::lineas;
 use crate::herramientas::reintentos::{Politica, Reintentos};
 use crate::herramientas::texto::contar;
-
-/// Bytes a partir de los que una conexión cortada puede deberse al tamaño del cuerpo.
-const CUERPO_GRANDE: usize = 1 << 20;
 
 /// Lo menos que se espera tras un `Retry-After`.
 const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -41,109 +39,136 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// Un servidor como [`Destino`].
 pub struct Envio {
     http: ClienteHttp,
-    servidor: String,
-    rechazados: PathBuf,
-    avisos: Avisos,
+    voz: Voz,
+    rechazados: Rechazados,
     reintentos: Reintentos,
-    tope: usize,           // bytes por petición; baja con cada 413
-    problema: Option<u16>, // el código del último dicho; 0, sin conexión; 1, el fichero de rechazados
-    rechazando: bool,
+    trozos: Trozos,
+    sospecha: Sospecha,
 }
 
 impl Envio {
-    /// `servidor` es el nombre que sale en los avisos; `rechazados`, el fichero de las líneas apartadas.
+    /// `nombre` es el del servidor en los avisos; `rechazados`, el fichero de las líneas apartadas.
     pub fn new(
         http: ClienteHttp,
-        servidor: String,
+        nombre: String,
         rechazados: PathBuf,
         politica: Politica,
         avisos: Avisos,
     ) -> Self {
-        let reintentos = Reintentos::new(politica);
-        let (tope, problema, rechazando) = (usize::MAX, None, false);
-        Envio { http, servidor, rechazados, avisos, reintentos, tope, problema, rechazando }
+        Envio {
+            http,
+            voz: Voz::new(nombre, avisos),
+            rechazados: Rechazados::new(rechazados),
+            reintentos: Reintentos::new(politica),
+            trozos: Trozos::new(),
+            sospecha: Sospecha::default(),
+        }
     }
 
-    fn bien(&mut self) {
+    /// Lo que se dice de una contestación.
+    fn frase(&self, contestacion: &Contestacion) -> String {
+        let (url, acceso) = (self.http.url(), self.http.acceso());
+        frase(contestacion, Servidor { nombre: &self.voz.nombre, url, acceso })
+    }
+
+    /// Envía un lote, en las peticiones que hagan falta, y apunta en `entrega` qué ha sido de él. Devuelve lo que
+    /// ha dicho el servidor de las líneas apartadas, si las hay.
+    fn repartir(&mut self, lote: &Lote, entrega: &mut Entrega) -> Option<Contestacion> {
+        let mut apartadas_por = None;
+        let mut resto = &lote.texto[..];
+        let mut juntas = lote.lineas; // líneas por petición, como mucho, mientras se busca una mala
+        while !resto.is_empty() {
+            let (lineas, trozo, despues) = self.trozos.cortar(resto, juntas);
+            let contestacion = self.http.escribir(trozo);
+            match self.juzgar(&contestacion, trozo, lineas, lote) {
+                Juicio::Partir => {
+                    juntas = lineas.div_ceil(2);
+                    continue;
+                }
+                Juicio::Entra => {
+                    self.trozos.entra(lineas);
+                    self.reintentos.exito();
+                    self.voz.bien(self.trozos.limitado());
+                    entrega.escritas += lineas;
+                    juntas = juntas.saturating_mul(2);
+                }
+                Juicio::Suya => {
+                    entrega.esperar = self.apartar(trozo, &contestacion).err();
+                    if entrega.esperar.is_some() {
+                        break;
+                    }
+                    entrega.apartadas += lineas;
+                    apartadas_por = Some(contestacion);
+                }
+                Juicio::NoSeSabe => {
+                    entrega.esperar = Some(self.no_sale(&contestacion, lineas));
+                    break;
+                }
+            }
+            resto = despues;
+        }
+        apartadas_por
+    }
+
+    /// Qué hay que hacer después de mandar `trozo`.
+    fn juzgar(&mut self, contestacion: &Contestacion, trozo: &[u8], lineas: usize, lote: &Lote) -> Juicio {
+        match contestacion {
+            Contestacion::Escrito => Juicio::Entra,
+            Contestacion::Rechazado(rechazo) if lineas == 1 || rechazo.malas == Some(lineas) => Juicio::Suya,
+            Contestacion::Rechazado(_) => Juicio::Partir,
+            Contestacion::DemasiadoGrande(..) if lineas > 1 => {
+                if self.trozos.no_caben(trozo.len()) {
+                    let nombre = &self.voz.nombre;
+                    let frase =
+                        format!("{nombre} no admite peticiones tan grandes (413): se envían en trozos.");
+                    self.voz.decir(Nivel::Aviso, &frase);
+                }
+                Juicio::Partir
+            }
+            otra if otra.quiza_por_lo_enviado() && lineas > 1 => {
+                self.trozos.no_entra(lineas);
+                Juicio::Partir
+            }
+            otra => self.sospecha.juzgar(otra, trozo, lote, |linea| self.http.escribir(linea)),
+        }
+    }
+
+    /// Guarda unas líneas que el servidor no aceptará nunca, con lo que dijo de ellas. Si no se puede, cuánto hay
+    /// que esperar y por qué.
+    fn apartar(&mut self, texto: &[u8], contestacion: &Contestacion) -> Result<(), (Duration, String)> {
+        let guardadas = self.rechazados.guardar(texto, &contestacion.nota(" "));
+        let ruta = self.rechazados.ruta().display();
+        let tiradas = guardadas.map_err(|error| {
+            let motivo = format!("no se puede escribir en {ruta}: {}", causa(&error));
+            self.voz.mal(&motivo);
+            (self.reintentos.fallo(Instant::now(), fastrand::f64()), motivo)
+        })?;
+        if tiradas > 0 {
+            let puntos = contar(tiradas as u64, "punto", "puntos");
+            let frase =
+                format!("{ruta} ha llegado a su tope: se tira lo apartado hace más tiempo ({puntos}).");
+            self.voz.decir(Nivel::Aviso, &frase);
+        }
+        self.trozos.no_era_el_tamano();
         self.reintentos.exito();
-        if self.problema.take().is_some() {
-            let frase = format!("{} vuelve a aceptar puntos; se envía lo pendiente.", self.servidor);
-            (self.avisos)(Nivel::Info, &frase);
+        Ok(())
+    }
+
+    /// Una petición de `lineas` líneas no ha salido: lo dice, y devuelve cuánto esperar y por qué.
+    fn no_sale(&mut self, contestacion: &Contestacion, lineas: usize) -> (Duration, String) {
+        let motivo = self.frase(contestacion);
+        let saturado = matches!(contestacion, Contestacion::Saturado(..)) && self.voz.es_el_mismo(&motivo);
+        if saturado || contestacion.quiza_por_lo_enviado() {
+            self.trozos.no_entra(lineas); // la próxima vez, con menos
         }
-    }
-
-    /// Dice lo que ha contestado el servidor, y devuelve el motivo.
-    fn mal(&mut self, contestacion: &Contestacion) -> String {
-        let (codigo, motivo) = frase(contestacion, self.http.acceso(), &self.servidor);
-        self.decir(codigo, &motivo);
-        motivo
-    }
-
-    /// Dice el problema, si no es el mismo que el último.
-    fn decir(&mut self, codigo: u16, motivo: &str) {
-        if self.problema.replace(codigo) != Some(codigo) {
-            (self.avisos)(Nivel::Aviso, &format!("{motivo}. Los puntos se guardan y se reintenta solo."));
-        }
-    }
-
-    /// Cuánto esperar tras un problema.
-    fn espera(&mut self, contestacion: &Contestacion) -> Duration {
+        self.voz.mal(&motivo);
         let espera = match contestacion {
             // Un 0, o una fecha pasada porque los relojes no coinciden, no es permiso para insistir sin parar.
             Contestacion::Saturado(_, Some(pedida)) => (*pedida).clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER),
             _ => self.reintentos.fallo(Instant::now(), fastrand::f64()),
         };
-        (self.avisos)(Nivel::Detalle, &format!("Próximo intento dentro de {:.1} s.", espera.as_secs_f64()));
-        espera
-    }
-
-    /// Una petición de `bytes` no ha salido: lo dice, y devuelve cuánto esperar y por qué.
-    fn no_sale(&mut self, problema: &Contestacion, bytes: usize) -> (Duration, String) {
-        // Un 413 puede llegar así: el servidor cuelga sin leer el cuerpo entero.
-        if matches!(problema, Contestacion::Cortada(_)) && bytes > CUERPO_GRANDE {
-            self.bajar_tope(bytes);
-        }
-        let motivo = self.mal(problema);
-        (self.espera(problema), motivo)
-    }
-
-    /// El servidor no admite un cuerpo de `bytes`: los siguientes, de la mitad.
-    fn bajar_tope(&mut self, bytes: usize) {
-        if self.tope == usize::MAX {
-            let frase =
-                format!("{} no admite peticiones tan grandes (413): se envían en trozos.", self.servidor);
-            (self.avisos)(Nivel::Aviso, &frase);
-        }
-        self.tope = bytes / 2;
-    }
-
-    /// Aparta una línea que el servidor no aceptará nunca. Si no se puede, cuánto hay que esperar y por qué.
-    fn apartar(&mut self, linea: &[u8], codigo: u16, palabras: &str) -> Result<(), (Duration, String)> {
-        if let Err(error) = self.guardar_rechazada(linea, codigo, palabras) {
-            let ruta = self.rechazados.display();
-            let motivo = format!("no se puede escribir en {ruta}: {}", causa(&error));
-            self.decir(1, &motivo);
-            return Err((self.reintentos.fallo(Instant::now(), fastrand::f64()), motivo));
-        }
-        self.bien();
-        if !self.rechazando {
-            let ruta = self.rechazados.display();
-            let frase = format!(
-                "{} no acepta un punto ({codigo}: {palabras}). Queda apartado en {ruta}.",
-                self.servidor
-            );
-            (self.avisos)(Nivel::Aviso, &frase);
-            self.rechazando = true;
-        }
-        Ok(())
-    }
-
-    /// Guarda una línea rechazada, con lo que dijo de ella el servidor.
-    fn guardar_rechazada(&self, linea: &[u8], codigo: u16, palabras: &str) -> io::Result<()> {
-        let fecha = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
-        let mut ficha = format!("# {fecha} {codigo} {palabras}\n").into_bytes();
-        ficha.extend_from_slice(linea);
-        lineas::anadir(&mut lineas::abrir(&self.rechazados)?, &ficha)
+        self.voz.decir(Nivel::Detalle, &format!("Próximo intento dentro de {:.1} s.", espera.as_secs_f64()));
+        (espera, motivo)
     }
 }
 
@@ -151,12 +176,15 @@ impl Destino for Envio {
     /// Un cuerpo vacío no escribe nada y comprueba de una vez servidor, credenciales y bucket.
     fn saludar(&mut self) {
         match self.http.escribir(b"") {
-            Contestacion::Escrito | Contestacion::Rechazado(..) => {
-                let frase = format!("{} responde y acepta las credenciales.", self.servidor);
-                (self.avisos)(Nivel::Info, &frase);
+            Contestacion::Escrito => {
+                let frase = format!("{} responde y acepta las credenciales.", self.voz.nombre);
+                self.voz.decir(Nivel::Info, &frase);
             }
+            // Algunas versiones de InfluxDB no admiten un cuerpo vacío: ya se verá con los primeros puntos.
+            Contestacion::Rechazado(_) | Contestacion::Otro(400 | 422, _) => {}
             problema => {
-                self.mal(&problema);
+                let motivo = self.frase(&problema);
+                self.voz.mal(&motivo);
             }
         }
     }
@@ -164,55 +192,13 @@ impl Destino for Envio {
     fn enviar(&mut self, lote: &Lote) -> Entrega {
         let inicio = Instant::now();
         let mut entrega = Entrega::default();
-        let mut resto = &lote.texto[..];
-        let mut probar = lote.lineas; // cuántas líneas van juntas en la próxima petición, como mucho
-        while !resto.is_empty() {
-            let (lineas, trozo, despues) = cortar(resto, probar, self.tope);
-            match self.http.escribir(trozo) {
-                Contestacion::Escrito => {
-                    self.bien();
-                    entrega.escritas += lineas;
-                    resto = despues;
-                    probar = probar.saturating_mul(2);
-                }
-                Contestacion::Rechazado(codigo, palabras)
-                | Contestacion::DemasiadoGrande(codigo, palabras)
-                    if lineas == 1 =>
-                {
-                    entrega.esperar = self.apartar(trozo, codigo, &palabras).err();
-                    if entrega.esperar.is_some() {
-                        return entrega;
-                    }
-                    entrega.apartadas += 1;
-                    resto = despues;
-                }
-                Contestacion::Rechazado(..) => probar = lineas.div_ceil(2),
-                Contestacion::DemasiadoGrande(..) => self.bajar_tope(trozo.len()),
-                problema => {
-                    entrega.esperar = Some(self.no_sale(&problema, trozo.len()));
-                    return entrega;
-                }
-            }
+        let apartadas_por = self.repartir(lote, &mut entrega);
+        self.voz.apartadas(entrega.apartadas, apartadas_por.as_ref(), self.rechazados.ruta().display());
+        if entrega.esperar.is_none() {
+            let (ms, puntos) =
+                (inicio.elapsed().as_millis(), contar(entrega.escritas as u64, "punto", "puntos"));
+            self.voz.decir(Nivel::Detalle, &format!("Lote escrito en {ms} ms: {puntos}."));
         }
-        if entrega.apartadas == 0 {
-            self.rechazando = false;
-        }
-        let (ms, puntos) = (inicio.elapsed().as_millis(), contar(entrega.escritas as u64, "punto", "puntos"));
-        (self.avisos)(Nivel::Detalle, &format!("Lote escrito en {ms} ms: {puntos}."));
         entrega
     }
-}
-
-/// Separa de `texto` las primeras líneas: `max_lineas` y `max_bytes` como mucho, y una al menos.
-fn cortar(texto: &[u8], max_lineas: usize, max_bytes: usize) -> (usize, &[u8], &[u8]) {
-    let (mut lineas, mut bytes) = (0, 0);
-    for linea in texto.split_inclusive(|b| *b == b'\n') {
-        if lineas > 0 && (lineas == max_lineas || bytes + linea.len() > max_bytes) {
-            break;
-        }
-        lineas += 1;
-        bytes += linea.len();
-    }
-    let (trozo, despues) = texto.split_at(bytes);
-    (lineas, trozo, despues)
 }

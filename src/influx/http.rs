@@ -1,49 +1,49 @@
-//! El cliente HTTP: manda un cuerpo a `/write`. Con `consulta`, el único usuario de ureq.
+//! El cliente HTTP: manda un cuerpo a `/write`.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ureq::Agent;
 use ureq::http::header;
 
-use super::acceso::es_local;
-use super::contestacion::{explicar, traducir};
+use super::acceso::Acceso;
+use super::contestacion::{Contestacion, traducir};
+use super::red::Red;
 use crate::fallo::Frase;
-
-pub use super::acceso::{Acceso, host_de};
-pub use super::contestacion::Contestacion;
 
 /// A partir de aquí, y fuera de esta máquina, comprimir cuesta menos que enviar.
 const MIN_GZIP: usize = 1024;
 
 /// Un servidor al que escribir.
 pub struct ClienteHttp {
-    agente: Agent,
+    red: Red,
     url: String,
+    escritura: String, // la dirección de escribir
     acceso: Acceso,
-    comprimir: bool,
 }
 
 impl ClienteHttp {
-    /// Prepara el cliente; no conecta todavía. `limite` es lo que puede durar una petición.
+    /// Prepara el cliente; no conecta todavía. `ca` es el fichero con los certificados en los que se confía, si no
+    /// son los del sistema; `limite`, lo que puede durar una petición.
     ///
     /// # Errors
-    /// Una frase, si la URL no se entiende.
-    pub fn new(url: &str, acceso: &Acceso, limite: Duration) -> Result<Self, Frase> {
+    /// Una frase, si la URL, el proxy o los certificados no se entienden.
+    pub fn new(url: &str, acceso: &Acceso, ca: Option<&Path>, limite: Duration) -> Result<Self, Frase> {
         let base = url.trim_end_matches('/');
-        let local = es_local(&host_de(base)?);
+        let red = Red::new(base, ca, limite, concat!("agente_monitoreo/", env!("CARGO_PKG_VERSION")))?;
         let ruta = match acceso {
             Acceso::V2 { .. } => "/api/v2/write",
             Acceso::V1 { .. } => "/write",
         };
-        Ok(ClienteHttp {
-            agente: agente(local, limite, concat!("agente_monitoreo/", env!("CARGO_PKG_VERSION"))),
-            url: format!("{base}{ruta}"),
-            acceso: acceso.clone(),
-            comprimir: !local,
-        })
+        let escritura = format!("{base}{ruta}");
+        Ok(ClienteHttp { red, url: base.to_owned(), escritura, acceso: acceso.clone() })
+    }
+
+    /// La dirección del servidor.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Cómo se entra en este servidor.
@@ -53,7 +53,7 @@ impl ClienteHttp {
 
     /// Manda `cuerpo` (líneas de line protocol) y espera la contestación.
     pub fn escribir(&self, cuerpo: &[u8]) -> Contestacion {
-        let peticion = self.agente.post(&self.url);
+        let peticion = self.red.agente.post(&self.escritura);
         let peticion = match &self.acceso {
             Acceso::V2 { org, bucket, .. } => peticion.query("org", org).query("bucket", bucket),
             Acceso::V1 { database, .. } => peticion.query("db", database),
@@ -66,15 +66,19 @@ impl ClienteHttp {
         };
         match enviada {
             Ok(mut contestacion) => {
-                let texto = contestacion.body_mut().read_to_string().unwrap_or_default();
-                traducir(&contestacion, &texto)
+                // Una página en otra codificación también hay que verla; y si no se puede leer, algo traía.
+                let texto = contestacion
+                    .body_mut()
+                    .read_to_vec()
+                    .map_or("…".into(), |cuerpo| String::from_utf8_lossy(&cuerpo).into_owned());
+                traducir(&contestacion, &texto, &self.acceso)
             }
-            Err(error) => explicar(&error),
+            Err(error) => self.red.explicar(&error),
         }
     }
 
     fn comprimido(&self, cuerpo: &[u8]) -> Option<Vec<u8>> {
-        if !self.comprimir || cuerpo.len() < MIN_GZIP {
+        if self.red.local || cuerpo.len() < MIN_GZIP {
             return None;
         }
         let mut gzip = GzEncoder::new(Vec::with_capacity(cuerpo.len() / 4), Compression::fast());
@@ -83,27 +87,13 @@ impl ClienteHttp {
     }
 }
 
-/// El cliente de ureq: con un límite por petición, sin redirecciones y con los errores como contestaciones.
-pub(super) fn agente(local: bool, limite: Duration, programa: &str) -> Agent {
-    let mut config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .timeout_global(Some(limite))
-        .user_agent(programa);
-    if local {
-        // El proxy del centro no sabe llegar al InfluxDB de este portátil.
-        config = config.proxy(None);
-    }
-    config.build().new_agent()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn cliente(url: &str) -> ClienteHttp {
         let acceso = Acceso::V1 { database: "b".to_owned(), credenciales: None };
-        ClienteHttp::new(url, &acceso, Duration::from_secs(1)).unwrap()
+        ClienteHttp::new(url, &acceso, None, Duration::from_secs(1)).unwrap()
     }
 
     #[test]

@@ -7,9 +7,11 @@
 //! ([`contestacion`], [`frases`]).
 
 pub mod acceso;
+mod asegurador;
 pub mod buffer;
 pub mod carpeta;
 pub mod cliente;
+pub mod confianza;
 #[cfg(feature = "panel")]
 pub mod consulta;
 pub mod contestacion;
@@ -20,12 +22,20 @@ mod escape;
 pub mod fichero;
 pub mod frases;
 pub mod http;
+mod juicio;
+mod olvidados;
 pub mod opciones;
+mod proxy;
 pub mod punto;
+mod rechazados;
+pub mod rechazo;
+mod red;
 pub mod respaldo;
 mod segmento;
 mod temporizador;
+mod trozos;
 pub mod valor;
+mod voz;
 pub mod write_api;
 
 pub use acceso::Acceso;

@@ -13,25 +13,24 @@ use crate::config::mongodb::BaseDeDatos;
 use crate::fallo::Fallo;
 use crate::influx::Acceso;
 use crate::influx::Lugar;
+use crate::influx::consulta::ClienteConsulta;
 use crate::nombres::FICHERO_PUNTOS;
 
 /// De dónde se leen los puntos del agente.
 ///
 /// # Errors
-/// [`Fallo::Uso`] si la URL no vale.
+/// [`Fallo::Uso`] si la URL, el proxy o los certificados no valen.
 pub fn puntos(lugar: &Lugar, datos: &Path) -> Result<Box<dyn Puntos>, Fallo> {
     Ok(match lugar {
         Lugar::Fichero => Box::new(PuntosDelFichero::new(datos.join(FICHERO_PUNTOS))),
-        Lugar::Servidor { url, acceso } => match acceso {
-            Acceso::V2 { token, org, bucket } => {
-                let lector = Influx2::new(url, token, org, bucket).map_err(|frase| Fallo::Uso(frase.0))?;
-                Box::new(PuntosDeInflux::new(lector))
+        Lugar::Servidor { url, acceso, ca } => {
+            let cliente = ClienteConsulta::new(url, acceso.clone(), ca.as_deref());
+            let cliente = cliente.map_err(|frase| Fallo::Uso(frase.0))?;
+            match acceso {
+                Acceso::V2 { bucket, .. } => Box::new(PuntosDeInflux::new(Influx2::new(cliente, bucket))),
+                Acceso::V1 { database, .. } => Box::new(PuntosDeInflux::new(Influx1::new(cliente, database))),
             }
-            Acceso::V1 { database, credenciales } => {
-                let lector = Influx1::new(url, database, credenciales.as_ref());
-                Box::new(PuntosDeInflux::new(lector.map_err(|frase| Fallo::Uso(frase.0))?))
-            }
-        },
+        }
     })
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use super::documentos::{Descartado, Documentos, Lectura, MAX_DESCARTADOS};
+use super::documentos::{Descartado, Documentos, Extranos, Lectura, MAX_DESCARTADOS};
 use super::flota::Flota;
 use super::instante::ahora;
 use super::puntos::{Puntos, Seguida};
@@ -38,6 +38,8 @@ pub struct DeDocumentos {
     pub descartados: VecDeque<Descartado>,
     /// Cuántos hay en total de crudos, ventanas y descartados.
     pub totales: [u64; 3],
+    /// Los que hay y no se enseñan, de cada.
+    pub extranos: [Extranos; 3],
 }
 
 /// Los puntos de un host (o del que toque) en un rango.
@@ -65,6 +67,7 @@ impl DeDocumentos {
         let sobran = self.descartados.len().saturating_sub(MAX_DESCARTADOS);
         self.descartados.drain(..sobran);
         self.totales = lectura.totales;
+        self.extranos = lectura.extranos;
     }
 }
 

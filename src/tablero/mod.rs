@@ -6,4 +6,4 @@ mod atraso;
 pub mod tuberia;
 
 pub use agente::TableroAgente;
-pub use tuberia::Tablero;
+pub use tuberia::{Guardado, Tablero};

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::atraso::Atraso;
 use crate::almacen::{Dato, Documento, a_json};
 use crate::avisos::Nivel;
-use crate::consumo::{Consumo, Tanda};
+use crate::consumo::{Cierre, Consumo, Tanda};
 use crate::herramientas::texto::contar;
 use crate::mensaje::Metricas;
 use crate::pantalla::{Pantalla, barra};
@@ -33,12 +33,23 @@ pub struct Tablero {
     atraso_mirado: Option<Instant>,
 }
 
-/// Lo que ha guardado el consumidor en esta ejecución.
+/// Los documentos de una tanda que no estaban ya guardados.
+#[derive(Default, Clone, Copy)]
+pub struct Guardado {
+    /// Mensajes que cuentan.
+    pub crudos: usize,
+    /// Mensajes que no.
+    pub descartados: usize,
+    /// Ventanas cerradas.
+    pub kpis: usize,
+}
+
+/// Cómo va el consumidor en esta ejecución.
 #[derive(Default)]
 struct Cuentas {
-    crudos: usize,
-    descartados: usize,
-    kpis: usize,
+    leidos: usize,
+    sin_fecha: usize, // de los que cuentan
+    guardado: Guardado,
 }
 
 impl Tablero {
@@ -95,13 +106,22 @@ impl Tablero {
 
     /// El consumidor ha guardado una tanda de mensajes (ninguno, si no llegan). `atraso` pregunta al broker
     /// cuántos quedan por leer.
-    pub fn tanda(&mut self, tanda: &Tanda, consumo: &Consumo, atraso: impl FnOnce() -> Option<u64>) {
-        self.cuentas.anotar(tanda);
-        tanda.avisos.iter().for_each(|frase| self.pantalla.avisar(Nivel::Aviso, frase));
+    pub fn tanda(
+        &mut self,
+        tanda: &Tanda,
+        cierre: &Cierre,
+        guardado: Guardado,
+        consumo: &Consumo,
+        atraso: impl FnOnce() -> Option<u64>,
+    ) {
+        tanda.avisos.iter().chain(&cierre.avisos).for_each(|frase| self.pantalla.avisar(Nivel::Aviso, frase));
+        self.cuentas.anotar(tanda, guardado);
         if self.pantalla.silenciosa() {
             return; // ni se pregunta al broker
         }
-        tanda.kpis.iter().for_each(|documento| self.kpi(documento));
+        // Tras un reinicio, las primeras ventanas pueden estar ya.
+        let nuevos = cierre.kpis.len().saturating_sub(guardado.kpis);
+        cierre.kpis.iter().skip(nuevos).for_each(|documento| self.kpi(documento));
         // De los últimos mensajes basta: los demás no daría tiempo a verlos.
         let ultimos = tanda.crudos.len().saturating_sub(4 * FILAS);
         for (crudo, metricas) in tanda.crudos.iter().zip(&tanda.metricas).skip(ultimos) {
@@ -119,22 +139,39 @@ impl Tablero {
         self.mostrar_consumo(consumo);
     }
 
-    /// Lo que ha guardado el consumidor, en una frase.
-    pub fn resumen(&self) -> String {
-        let Cuentas { crudos, descartados, kpis } = self.cuentas;
-        let leidos = crudos + descartados;
-        format!("{leidos} mensajes leídos: {crudos} crudos, {descartados} descartados, {kpis} KPIs.")
+    /// El final del consumidor: las ventanas que se quedan abiertas, y lo que ha guardado.
+    pub fn resumen(&self, consumo: &Consumo) {
+        let decir = |frase: &str| self.pantalla.avisar(Nivel::Info, frase);
+        for (particion, mensajes) in consumo.abiertas() {
+            let ventana = consumo.ventana();
+            decir(&format!("Partición {particion}: ventana abierta: {mensajes}/{ventana}, se releerá."));
+        }
+        let Cuentas { leidos, sin_fecha, guardado: Guardado { crudos, descartados, kpis } } = self.cuentas;
+        let leidos_en_total = contar(leidos as u64, "mensaje leído", "mensajes leídos");
+        let mut frase =
+            format!("{leidos_en_total}: {crudos} crudos, {descartados} descartados, {kpis} KPIs.");
+        if sin_fecha > 0 {
+            frase += &format!(" Sin fecha: {sin_fecha}.");
+        }
+        if self.cuentas.repetidos() > 0 {
+            frase += &format!(" Ya estaban guardados: {}.", self.cuentas.repetidos());
+        }
+        decir(&frase);
     }
 
     /// De las ventanas abiertas, que son una por partición, enseña la que está más cerca de cerrarse.
     fn mostrar_consumo(&mut self, consumo: &Consumo) {
         let ventana = consumo.ventana();
         let abierta = consumo.abiertas().map(|(_, mensajes)| mensajes).max().unwrap_or(0);
-        let Cuentas { crudos, descartados, kpis } = self.cuentas;
-        let cuenta = format!("crudos {crudos}  descartados {descartados}  KPIs {kpis}");
+        let Guardado { crudos, descartados, kpis } = self.cuentas.guardado;
+        let mut cuenta = format!("crudos {crudos}  descartados {descartados}  KPIs {kpis}");
+        if self.cuentas.repetidos() > 0 {
+            cuenta += &format!("  repetidos {}", self.cuentas.repetidos());
+        }
         let casillas = barra(abierta as usize, ventana as usize);
         let mut pie = vec![format!("ventana {casillas} {abierta}/{ventana}  {cuenta}")];
-        let mut suelta = format!("{} mensajes  ventana {abierta}/{ventana}  {cuenta}", self.sin_mostrar);
+        let llegados = contar(self.sin_mostrar as u64, "mensaje", "mensajes");
+        let mut suelta = format!("{llegados}  ventana {abierta}/{ventana}  {cuenta}");
         if let Some(frase) = self.atraso.frase(Instant::now()) {
             pie.push(format!("topic   {} {frase}", barra(self.atraso.hecho(), 100)));
             suelta += &format!("  {frase}");
@@ -170,10 +207,17 @@ impl Tablero {
 }
 
 impl Cuentas {
-    fn anotar(&mut self, tanda: &Tanda) {
-        self.crudos += tanda.crudos.len();
-        self.descartados += tanda.descartados.len();
-        self.kpis += tanda.kpis.len();
+    fn anotar(&mut self, tanda: &Tanda, guardado: Guardado) {
+        self.leidos += tanda.crudos.len() + tanda.descartados.len();
+        self.sin_fecha += tanda.sin_fecha;
+        self.guardado.crudos += guardado.crudos;
+        self.guardado.descartados += guardado.descartados;
+        self.guardado.kpis += guardado.kpis;
+    }
+
+    /// Los que ya estaban guardados de antes: se han releído.
+    fn repetidos(&self) -> usize {
+        self.leidos.saturating_sub(self.guardado.crudos + self.guardado.descartados)
     }
 }
 

@@ -37,6 +37,8 @@ pub fn comprobar_ventanas(carpeta: &Path, n: usize) -> (usize, usize) {
             assert!((promedio - metrica(m) / n as f64).abs() < 1e-9, "{m}: {promedio}");
         }
         assert_eq!(kpi["error_count_sum"].as_f64().unwrap(), metrica("error_count"));
+        let (tasa, duracion) = (&kpi["tasa_procesamiento_msg_seg"], &kpi["duracion_ventana_seg"]);
+        assert_eq!(tasa.as_f64().unwrap(), n as f64 / duracion.as_f64().unwrap());
         assert_eq!((&kpi["num_mensajes"], &kpi["particion"]), (&json!(n), &json!(0)));
         assert_eq!((&kpi["offset_inicio"], &kpi["offset_fin"]), (&json!(de(0)), &json!(de(n - 1))));
     }

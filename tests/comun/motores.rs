@@ -98,7 +98,7 @@ impl Motor {
                 bucket: de("INFLUXDB_BUCKET"),
             },
         };
-        Lugar::Servidor { url: self.url().to_owned(), acceso }
+        Lugar::Servidor { url: self.url().to_owned(), acceso, ca: None }
     }
 
     /// Una consulta Flux: la contestación en CSV, con la cabecera de tipos.
@@ -222,7 +222,13 @@ pub fn faltan(motor: &Motor, topic: &str, grupo: &str) -> u64 {
         "c = Consumer({{**BROKER, 'group.id': '{grupo}'}})\n\
          particiones = [TopicPartition('{topic}', p) for p in c.list_topics('{topic}').topics['{topic}'].partitions]\n\
          finales = [c.get_watermark_offsets(p)[1] for p in particiones]\n\
-         print(sum(finales) - sum(max(p.offset, 0) for p in c.committed(particiones)))"
+         import time\n\
+         for intento in range(50):\n \
+           try: confirmados = c.committed(particiones); break\n \
+           except Exception as e:\n  \
+             if intento == 49: raise\n  \
+             time.sleep(0.2) # el coordinador acaba de cambiar de sitio\n\
+         print(sum(finales) - sum(max(p.offset, 0) for p in confirmados))"
     );
     administrar(motor, &lineas).parse().unwrap()
 }

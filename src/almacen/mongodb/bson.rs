@@ -73,6 +73,8 @@ fn llano(valor: &Value) -> bool {
     let suelto = |valor: &Value| match valor {
         Value::Array(_) | Value::Object(_) => false,
         Value::String(texto) => texto.len() <= CORTO,
+        // Por encima de 2^63 va como Decimal128, que no todos los servidores tienen.
+        Value::Number(numero) => numero.is_i64() || numero.is_f64(),
         _ => true,
     };
     match valor {

@@ -4,27 +4,34 @@
 //! límite ni al DNS ni a una escritura a medias. Está en [`conexion`], y por ahí llama también el panel.
 
 mod bson;
+mod causas;
+mod cliente;
+mod codigos;
+mod colecciones;
+mod comparacion;
 pub mod conexion;
 mod escritura;
 mod frases;
+mod opciones;
 mod uri;
 
+use std::mem;
 use std::time::{Duration, Instant};
 
-use ::mongodb::IndexModel;
 use ::mongodb::bson::{Bson, Document, doc};
-use ::mongodb::error::Error;
-use ::mongodb::sync::Database;
 
 pub use self::bson::EN_JSON;
-use self::conexion::{Conexion, la_coleccion};
-use self::escritura::{Resultado, Trozo};
-use self::frases::{INDICE_PARECIDO, SIN_PERMISO, codigo};
+use self::cliente::la_coleccion;
+use self::codigos::{INDICE_PARECIDO, SIN_PERMISO};
+use self::conexion::Conexion;
+use self::escritura::{Escritura, primera_forma};
+use self::frases::codigo;
 use super::{Almacen, Documento, ErrorAlmacen, ids_de_ventanas};
+use crate::avisos::Avisos;
 use crate::guardadas::Ventana;
-use crate::nombres::{CRUDOS, DESCARTADOS, KPIS};
+use crate::nombres::KPIS;
 
-/// Lo que dura, como mucho, [`AlmacenMongo::comprobar`].
+/// Lo que dura, como mucho, cada mitad de [`AlmacenMongo::comprobar`], sin contar el DNS.
 const LIMITE_COMPROBAR: Duration = Duration::from_secs(5);
 /// Lo que pueden tardar en llegar las ventanas guardadas, que casi siempre son pocas.
 const LIMITE_VENTANAS: Duration = Duration::from_secs(30);
@@ -46,24 +53,30 @@ impl AlmacenMongo {
     /// # Errors
     /// [`ErrorAlmacen::Definitivo`], con lo que hay que cambiar. Ninguna frase repite la URI, que lleva la
     /// contraseña.
-    pub fn new(uri: &str, base: &str) -> Result<Self, ErrorAlmacen> {
-        let conexion = Conexion::new(uri, base).map_err(|frase| ErrorAlmacen::Definitivo(frase.0))?;
+    pub fn new(uri: &str, base: &str, avisos: Avisos) -> Result<Self, ErrorAlmacen> {
+        let conexion =
+            Conexion::new(uri, base, Some(avisos)).map_err(|frase| ErrorAlmacen::Definitivo(frase.0))?;
         Ok(AlmacenMongo { conexion, con_indices: false })
     }
 
-    /// Comprueba, en 5 s como mucho, que el servidor contesta y deja entrar. La primera vez crea los
-    /// índices de las consultas; si el usuario no tiene permiso para eso, sigue sin ellos.
+    /// Comprueba que el servidor contesta y deja entrar, en 5 s como mucho desde que el DNS dice dónde está. La
+    /// primera vez, en otros 5 s, mira de qué clase son las colecciones y crea los índices de las consultas; si
+    /// el usuario no tiene permiso para eso, sigue sin ellos.
     ///
     /// # Errors
     /// [`ErrorAlmacen`], con una frase para cada causa.
     pub fn comprobar(&mut self) -> Result<(), ErrorAlmacen> {
-        let hasta = Instant::now() + LIMITE_COMPROBAR;
-        self.conexion.hacer(hasta, |base| base.run_command(doc! { "ping": 1 }).run().map(drop))?;
+        self.conexion.hacer(LIMITE_COMPROBAR, |base| base.run_command(doc! { "ping": 1 }).run().map(drop))?;
         if self.con_indices {
             return Ok(());
         }
+        let hasta = Instant::now() + LIMITE_COMPROBAR;
+        if let Some(Ok(Some(frase))) = self.conexion.intentar(LIMITE_COMPROBAR, colecciones::impropia) {
+            return Err(ErrorAlmacen::Definitivo(frase));
+        }
         // Con millones de documentos un índice tarda: el servidor acaba de hacerlo por su cuenta.
-        let Some(hechos) = self.conexion.intentar(hasta, crear_indices) else { return Ok(()) };
+        let queda = hasta.saturating_duration_since(Instant::now());
+        let Some(hechos) = self.conexion.intentar(queda, colecciones::crear_indices) else { return Ok(()) };
         if let Err(error) = hechos {
             let uri = &self.conexion.uri;
             match codigo(&error) {
@@ -71,7 +84,7 @@ impl AlmacenMongo {
                     return Err(uri.pide_credenciales());
                 }
                 Some(codigo) if SIN_PERMISO.contains(&codigo) || INDICE_PARECIDO.contains(&codigo) => {}
-                _ => return Err(uri.explicar(&error)),
+                _ => return Err(uri.explicar_error(&error)),
             }
         }
         self.con_indices = true;
@@ -81,35 +94,34 @@ impl AlmacenMongo {
 
 impl Almacen for AlmacenMongo {
     fn insertar(&mut self, coleccion: &str, documentos: &[Documento]) -> Result<usize, ErrorAlmacen> {
-        let mut total = Resultado::default();
-        let mut trozo = Trozo::default();
+        let mut escritura = Escritura::new(&mut self.conexion, coleccion);
+        let (mut trozo, mut codificados, mut bytes) = (Vec::new(), Vec::new(), 0);
         for documento in documentos {
-            let Some(codificado) = bson::codificar(documento).or_else(|| bson::con_texto_json(documento))
-            else {
-                total.rechazado =
-                    Some(self.conexion.uri.rechazo(&documento.id, "no cabe en un documento de 16 MB"));
+            let Some(codificado) = primera_forma(documento) else {
+                escritura.rechazar(documento, "no cabe en un documento de 16 MB");
                 continue;
             };
-            let bytes = codificado.as_bytes().len();
-            if trozo.bytes + bytes > MAX_TROZO || trozo.documentos.len() == MAX_DOCUMENTOS {
-                let lleno = std::mem::take(&mut trozo);
-                total.sumar(escritura::mandar(&mut self.conexion, coleccion, lleno)?);
+            let suyos = codificado.as_bytes().len();
+            if bytes + suyos > MAX_TROZO || trozo.len() == MAX_DOCUMENTOS {
+                escritura.mandar(&trozo, mem::take(&mut codificados))?;
+                trozo.clear();
+                bytes = 0;
             }
-            trozo.bytes += bytes;
-            trozo.documentos.push(documento);
-            trozo.codificados.push(codificado);
+            bytes += suyos;
+            trozo.push(documento);
+            codificados.push(codificado);
         }
         // insert_many no admite una lista vacía.
-        if !trozo.documentos.is_empty() {
-            total.sumar(escritura::mandar(&mut self.conexion, coleccion, trozo)?);
+        if !trozo.is_empty() {
+            escritura.mandar(&trozo, codificados)?;
         }
-        total.rechazado.map_or(Ok(total.nuevos), |frase| Err(ErrorAlmacen::Definitivo(frase)))
+        escritura.acabar()
     }
 
     fn ventanas(&mut self, topic: &str, particion: i32, desde: i64) -> Result<Vec<Ventana>, ErrorAlmacen> {
         let (primero, fuera) = ids_de_ventanas(topic, particion);
         let filtro = doc! { "_id": { "$gte": primero, "$lt": fuera }, "offset_fin": { "$gte": desde } };
-        self.conexion.hacer(Instant::now() + LIMITE_VENTANAS, move |base| {
+        self.conexion.hacer(LIMITE_VENTANAS, move |base| {
             let kpis = la_coleccion::<Document>(base, KPIS).find(filtro).run()?;
             kpis.map(|kpi| kpi.map(|kpi| ventana(&kpi))).collect()
         })
@@ -124,14 +136,4 @@ fn ventana(kpi: &Document) -> Ventana {
     };
     let mensajes = u64::try_from(entero("num_mensajes")).unwrap_or(0);
     Ventana { inicio: entero("offset_inicio"), fin: entero("offset_fin"), mensajes }
-}
-
-fn crear_indices(base: &Database) -> Result<(), Error> {
-    for (coleccion, campo) in
-        [(CRUDOS, "kafka.recibido_en"), (DESCARTADOS, "kafka.recibido_en"), (KPIS, "ventana_fin")]
-    {
-        let indice = IndexModel::builder().keys(doc! { campo: 1 }).build();
-        la_coleccion::<Document>(base, coleccion).create_index(indice).run()?;
-    }
-    Ok(())
 }

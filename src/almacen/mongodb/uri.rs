@@ -1,9 +1,12 @@
 //! La URI de MongoDB (`MONGODB_URI`): se entiende aquí, y lo que está mal se dice sin repetirla.
 
-use ::mongodb::error::ErrorKind;
-use ::mongodb::options::{ConnectionString, HostInfo, ServerAddress};
+use std::fs;
 
+use ::mongodb::options::{ConnectionString, HostInfo, ServerAddress, Tls};
+
+use super::opciones;
 use crate::fallo::Frase;
+use crate::herramientas::causa::causa;
 
 /// Una URI ya entendida, y la base de datos que se usa.
 pub(super) struct Uri {
@@ -88,19 +91,61 @@ fn entender(uri: &str) -> Result<ConnectionString, Frase> {
     if credenciales.is_some_and(mal_codificado) {
         return Err(CODIFICA.into());
     }
-    let mut cadena = ConnectionString::parse(uri).map_err(|error| match error.kind.as_ref() {
-        // Sin @ no hay contraseña que se pueda escapar en las palabras de la crate.
-        ErrorKind::InvalidArgument { message, .. } if credenciales.is_none() && !uri.contains('@') => {
-            Frase(format!("{NO_SE_ENTIENDE} ({message})"))
-        }
-        _ => NO_SE_ENTIENDE.into(),
-    })?;
-    // La crate rechaza esta opción, que otros clientes admiten; aquí cada llamada tiene ya su límite.
-    #[allow(deprecated)]
-    {
-        cadena.socket_timeout = None;
-    }
+    let (esquema, resto) = uri.split_once("://").unwrap_or_default();
+    let (usuario, resto) = resto.split_at(credenciales.map_or(0, |c| c.len() + 1));
+    let (lugar, opciones) = resto.split_once('?').unwrap_or((resto, ""));
+    let srv = esquema == "mongodb+srv";
+    comprobar_puertos(lugar, srv)?;
+    let opciones = opciones::traducir(opciones, srv)?;
+    let barra = if lugar.contains('/') { "" } else { "/" };
+    let sin_opciones = format!("{esquema}://{usuario}{lugar}{barra}");
+    // Lo que dice la crate puede llevar la contraseña: no se repite.
+    let cadena = ConnectionString::parse(&sin_opciones).map_err(|_| Frase::from(NO_SE_ENTIENDE))?;
+    let cadena = match opciones.as_str() {
+        "" => cadena,
+        _ => ConnectionString::parse(format!("{sin_opciones}?{opciones}")).map_err(|_| {
+            Frase(format!(
+                "alguna opción de MONGODB_URI no va con las demás: {}",
+                opciones::nombres(&opciones)
+            ))
+        })?,
+    };
+    comprobar_ficheros(&cadena)?;
     Ok(cadena)
+}
+
+/// Detrás de cada servidor, como mucho, un puerto. Si no lo es, puede ser una contraseña sin su servidor.
+fn comprobar_puertos(lugar: &str, srv: bool) -> Result<(), Frase> {
+    let hosts = lugar.split('/').next().unwrap_or(lugar);
+    for host in hosts.split(',') {
+        let tras_el_nombre = host.rsplit_once(']').map_or(host, |(_, resto)| resto); // [::1]:27017
+        let Some((_, puerto)) = tras_el_nombre.split_once(':') else { continue };
+        if srv {
+            return Err("MONGODB_URI no se entiende: con mongodb+srv:// no se pone puerto; y si lo que va detrás de los dos puntos es la contraseña, falta @ y el servidor (mongodb+srv://usuario:contraseña@servidor)".into());
+        }
+        if !puerto.parse::<u16>().is_ok_and(|puerto| puerto > 0) {
+            return Err("MONGODB_URI no se entiende: lo que va detrás de los dos puntos no es un puerto; y si es la contraseña, falta @ y el servidor (mongodb://usuario:contraseña@servidor:27017)".into());
+        }
+    }
+    Ok(())
+}
+
+/// Los certificados que nombra la URI se pueden leer.
+fn comprobar_ficheros(cadena: &ConnectionString) -> Result<(), Frase> {
+    let Some(Tls::Enabled(tls)) = &cadena.tls else { return Ok(()) };
+    let ficheros = [("tlsCAFile", &tls.ca_file_path), ("tlsCertificateKeyFile", &tls.cert_key_file_path)];
+    for (opcion, ruta) in ficheros.into_iter().filter_map(|(o, ruta)| Some((o, ruta.as_ref()?))) {
+        let texto = fs::read(ruta).map_err(|error| {
+            Frase(format!("no se puede leer {} ({opcion} de MONGODB_URI): {}", ruta.display(), causa(&error)))
+        })?;
+        if !String::from_utf8_lossy(&texto).contains("-----BEGIN CERTIFICATE-----") {
+            return Err(Frase(format!(
+                "en {} ({opcion} de MONGODB_URI) no hay ningún certificado: ha de ser un fichero PEM, con -----BEGIN CERTIFICATE-----",
+                ruta.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Lo que hay entre `://` y la última `@`. Una `@` en las opciones solo cuenta si la contraseña lleva un
@@ -164,16 +209,31 @@ mod tests {
             ("mongodb+srv://ana:secreta@c.a.mongodb.net:27017", "no se entiende"),
             ("mongodb://h:puerto", "no se entiende"),
             ("mongodb://", "no se entiende"),
+            ("mongodb://ana:SECRETA9", "falta @"),
+            ("mongodb://ana:SECRETA9/iabd06?w=1", "falta @"),
+            ("mongodb://ana:SECRETA9?authSource=admin", "falta @"),
+            ("mongodb://ana:99999", "falta @"),
+            ("mongodb://ana:SECRETA9,otro:27017", "falta @"),
+            ("mongodb+srv://ana:SECRETA9", "falta @"),
+            ("mongodb://h1:27017,h2:SECRETA9/?replicaSet=rs0", "falta @"),
         ];
         for (uri, pista) in casos {
             let Err(Frase(frase)) = Uri::leer(uri, "iabd06") else { panic!("{uri}") };
             assert!(frase.contains(pista), "{uri}: {frase}");
-            assert!(!frase.contains("reta") && !frase.contains("34"), "{uri}: {frase}");
+            for trozo in ["reta", "RETA", "34", "99999"] {
+                assert!(!frase.contains(trozo), "{uri}: {frase}");
+            }
         }
+    }
+
+    #[test]
+    fn las_buenas_se_entienden_y_la_base_de_datos_se_comprueba() {
         for uri in [
             "mongodb://localhost:27017",
             " mongodb://ana:p%40ss@h/?appName=a@b&socketTimeoutMS=5\n",
             "mongodb://h/?appName=a@b",
+            "mongodb://[::1]:27017",
+            "mongodb://h1:27017,h2:27018,h3/?replicaSet=rs0",
             "mongodb+srv://ana:contraseña@c.a.mongodb.net/?retryWrites=true&w=majority&appName=Cluster0",
         ] {
             assert!(Uri::leer(uri, "iabd06").is_ok(), "{uri}");

@@ -19,6 +19,34 @@ pub trait Campos {
     fn principio(&self, nombre: &str, max: usize) -> Option<String>;
 }
 
+/// Los documentos que se entienden, y cuántos no.
+pub struct Separados<T> {
+    /// Los que se entienden.
+    pub buenos: Vec<T>,
+    /// Los que no tienen la forma de los nuestros.
+    pub mal_hechos: u64,
+    /// Los que dicen ser de después de `tope`.
+    pub del_futuro: u64,
+}
+
+/// Lee los documentos. De los que pasan de `tope` según su `hora` no se enseña ninguno: taparían a los demás.
+pub fn separar<'a, C: Campos + ?Sized + 'a, T>(
+    documentos: impl Iterator<Item = &'a C>,
+    leer: impl Fn(&C) -> Option<T>,
+    hora: impl Fn(&T) -> i64,
+    tope: i64,
+) -> Separados<T> {
+    let mut separados = Separados { buenos: Vec::new(), mal_hechos: 0, del_futuro: 0 };
+    for documento in documentos {
+        match leer(documento) {
+            Some(bueno) if hora(&bueno) < tope => separados.buenos.push(bueno),
+            Some(_) => separados.del_futuro += 1,
+            None => separados.mal_hechos += 1,
+        }
+    }
+    separados
+}
+
 /// Un mensaje que cuenta.
 pub fn crudo(documento: &(impl Campos + ?Sized)) -> Option<Crudo> {
     let (kafka, metrics) = (documento.sub("kafka")?, documento.sub("metrics")?);

@@ -9,11 +9,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde_json::Value;
 
-use super::campos::{crudo, descartado, ventana};
-use super::{Documentos, Lectura, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA};
+use super::campos::{Separados, crudo, descartado, separar, ventana};
+use super::{Documentos, Extranos, Lectura, MARGEN_FUTURO, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA};
 use crate::embebido;
 use crate::fallo::Frase;
 use crate::nombres::{CRUDOS, DESCARTADOS, KPIS};
+use crate::panel::instante::ahora;
 
 /// Lo que se espera si otro programa tiene el fichero ocupado.
 const ESPERA: Duration = Duration::from_millis(500);
@@ -29,11 +30,25 @@ pub struct DocumentosEmbebidos {
 struct Marca {
     rowid: i64,
     fila: Option<(String, Option<u32>)>, // su _id y su crc32
+    extranos: Extranos,                  // los que no se enseñan, de los leídos
 }
 
 /// Las tablas, y cuántas filas se leen de cada una como mucho.
 const TABLAS: [(&str, usize); 3] =
     [(CRUDOS, MAX_LECTURA), (KPIS, MAX_LECTURA), (DESCARTADOS, MAX_DESCARTADOS)];
+
+impl Marca {
+    fn avanzar(&mut self, rowid: i64, fila: Option<(String, Option<u32>)>, extranos: Extranos) {
+        (self.rowid, self.fila) = (rowid, fila);
+        self.extranos.ajenos += extranos.ajenos;
+        self.extranos.del_futuro += extranos.del_futuro;
+    }
+
+    /// Las filas que se entienden, que se numeran desde 1.
+    fn nuestros(&self) -> u64 {
+        u64::try_from(self.rowid).unwrap_or_default().saturating_sub(self.extranos.ajenos)
+    }
+}
 
 impl DocumentosEmbebidos {
     /// El fichero de la carpeta de datos. Puede no existir todavía.
@@ -55,26 +70,26 @@ impl DocumentosEmbebidos {
         if lectura.de_cero {
             marcas = Default::default();
         }
-        for (i, (marca, (tabla, max))) in marcas.iter_mut().zip(TABLAS).enumerate() {
+        for (marca, (tabla, max)) in marcas.iter_mut().zip(TABLAS) {
             let total = ultimo(&conexion, tabla)?;
-            if let Some(hueco) = lectura.totales.get_mut(i) {
-                *hueco = u64::try_from(total).unwrap_or_default();
-            }
             if total <= marca.rowid {
                 continue;
             }
             let (textos, primero) = nuevos(&conexion, tabla, marca.rowid, max)?;
-            let documentos = textos.iter().rev().filter_map(|t| serde_json::from_str::<Value>(t).ok());
-            match tabla {
+            let documentos: Vec<Value> =
+                textos.iter().rev().map(|t| serde_json::from_str(t).unwrap_or_default()).collect();
+            let extranos = match tabla {
                 CRUDOS => {
                     lectura.salteados = primero > marca.rowid + 1;
-                    lectura.crudos = documentos.filter_map(|d| crudo(&d)).collect();
+                    poner(&mut lectura.crudos, &documentos, crudo, |c| c.recibido)
                 }
-                DESCARTADOS => lectura.descartados = documentos.filter_map(|d| descartado(&d)).collect(),
-                _ => lectura.ventanas = documentos.filter_map(|d| ventana(&d)).collect(),
-            }
-            *marca = Marca { rowid: total, fila: fila(&conexion, tabla, total)? };
+                DESCARTADOS => poner(&mut lectura.descartados, &documentos, descartado, |d| d.recibido),
+                _ => poner(&mut lectura.ventanas, &documentos, ventana, |v| v.entre[1]),
+            };
+            marca.avanzar(total, fila(&conexion, tabla, total)?, extranos);
         }
+        lectura.extranos = marcas.each_ref().map(|marca| marca.extranos);
+        lectura.totales = marcas.each_ref().map(Marca::nuestros);
         Ok((lectura, marcas))
     }
 
@@ -104,6 +119,19 @@ impl Documentos for DocumentosEmbebidos {
         self.tablas = marcas;
         Ok(lectura)
     }
+}
+
+/// Pone los documentos que se entienden, y dice cuántos no se enseñan.
+fn poner<T>(
+    lista: &mut Vec<T>,
+    documentos: &[Value],
+    leer: impl Fn(&Value) -> Option<T>,
+    hora: impl Fn(&T) -> i64,
+) -> Extranos {
+    let tope = ahora().saturating_add(MARGEN_FUTURO);
+    let Separados { buenos, mal_hechos, del_futuro } = separar(documentos.iter(), leer, hora, tope);
+    *lista = buenos;
+    Extranos { ajenos: mal_hechos, del_futuro }
 }
 
 /// Si una tabla falta, todavía no se ha guardado nada en ella.

@@ -97,8 +97,19 @@ pub struct Lectura {
     pub ventanas: Vec<Ventana>,
     /// Mensajes que no cuentan.
     pub descartados: Vec<Descartado>,
-    /// Cuántos hay en total de cada: crudos, ventanas y descartados.
+    /// Cuántos hay en total de cada: crudos, ventanas y descartados. Sin contar los ajenos.
     pub totales: [u64; 3],
+    /// Los que hay y no se enseñan, de cada.
+    pub extranos: [Extranos; 3],
+}
+
+/// Documentos que no se enseñan, en total.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extranos {
+    /// Los que no tienen la forma de los que guarda el consumidor: son de otro programa.
+    pub ajenos: u64,
+    /// Los que dicen haber llegado más de [`MARGEN_FUTURO`] después de ahora.
+    pub del_futuro: u64,
 }
 
 /// De dónde se leen los documentos.
@@ -133,8 +144,10 @@ const SIN_NOMBRE: &str = "(sin server_id)";
 /// Letras de un `server_id`, de una razón y de un contenido.
 pub const MAX_LETRAS: usize = 200;
 
+/// Lo que puede ir adelantado un reloj sin que lo suyo se dé por del futuro, en milisegundos.
+pub const MARGEN_FUTURO: i64 = 3_600_000;
+
 /// La hora de un mensaje: la suya, salvo que falte o sea del futuro, que rompería los gráficos.
 pub fn hora(suya: Option<i64>, recibido: i64) -> i64 {
-    const MARGEN: i64 = 3_600_000;
-    suya.filter(|t| (0..recibido.saturating_add(MARGEN)).contains(t)).unwrap_or(recibido)
+    suya.filter(|t| (0..recibido.saturating_add(MARGEN_FUTURO)).contains(t)).unwrap_or(recibido)
 }

@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::influx::Lector;
 use super::{DE_HOSTS, MAX_HOSTS, Punto, Seguida, cabe};
 use crate::fallo::Frase;
-use crate::influx::Acceso;
 use crate::influx::consulta::ClienteConsulta;
 use crate::nombres::{CAMPOS, MEDIDA};
 use crate::panel::serie::{Cubo, Serie};
@@ -23,14 +22,8 @@ pub struct Influx1 {
 
 impl Influx1 {
     /// Una base de datos. No conecta todavía.
-    ///
-    /// # Errors
-    /// Una frase, si la URL no se entiende.
-    pub fn new(url: &str, database: &str, credenciales: Option<&(String, String)>) -> Result<Self, Frase> {
-        let database = database.to_owned();
-        let acceso = Acceso::V1 { database: database.clone(), credenciales: credenciales.cloned() };
-        let cliente = ClienteConsulta::new(url, acceso)?;
-        Ok(Influx1 { cliente, database })
+    pub fn new(cliente: ClienteConsulta, database: &str) -> Self {
+        Influx1 { cliente, database: database.to_owned() }
     }
 
     /// Las series que da cada una de las consultas, que van separadas por `;`.

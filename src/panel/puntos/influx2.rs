@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::influx::Lector;
 use super::{DE_HOSTS, MAX_HOSTS, Punto, Seguida, cabe, csv};
 use crate::fallo::Frase;
-use crate::influx::Acceso;
 use crate::influx::consulta::ClienteConsulta;
 use crate::nombres::{CAMPOS, MEDIDA};
 use crate::panel::instante;
@@ -25,13 +24,8 @@ pub struct Influx2 {
 
 impl Influx2 {
     /// Un bucket. No conecta todavía.
-    ///
-    /// # Errors
-    /// Una frase, si la URL no se entiende.
-    pub fn new(url: &str, token: &str, org: &str, bucket: &str) -> Result<Self, Frase> {
-        let [token, org, bucket] = [token, org, bucket].map(str::to_owned);
-        let cliente = ClienteConsulta::new(url, Acceso::V2 { token, org, bucket: bucket.clone() })?;
-        Ok(Influx2 { cliente, bucket })
+    pub fn new(cliente: ClienteConsulta, bucket: &str) -> Self {
+        Influx2 { cliente, bucket: bucket.to_owned() }
     }
 
     fn filas(&self, flux: &str) -> Result<Vec<csv::Fila>, Frase> {

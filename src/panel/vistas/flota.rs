@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Comun, PRODUCTOR_Y_CONSUMIDOR};
+use super::{Comun, PRODUCTOR_Y_CONSUMIDOR, con_extranos};
 use crate::panel::documentos::METRICAS;
 use crate::panel::flota::Maquina;
 use crate::panel::sabido::DeDocumentos;
@@ -35,7 +35,7 @@ pub fn flota(datos: &DeDocumentos, comun: &Comun, buscar: &str, pagina: usize) -
 
     let vacio = flota.maquinas.is_empty();
     let falta = vacio.then(|| ("Aún no hay mensajes guardados.".to_owned(), Some(PRODUCTOR_Y_CONSUMIDOR)));
-    let mut vista = comun.empezar(vacio, falta);
+    let mut vista = comun.empezar(vacio, con_extranos(falta, datos.extranos.into_iter().take(1)));
     let umbrales: Map<_, _> =
         UMBRALES.iter().filter_map(|(i, u)| Some(((*METRICAS.get(*i)?).to_owned(), json!(u)))).collect();
     vista.extend([

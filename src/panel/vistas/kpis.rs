@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Comun, PRODUCTOR_Y_CONSUMIDOR, hace, poner_serie};
+use super::{Comun, PRODUCTOR_Y_CONSUMIDOR, con_extranos, hace, poner_serie};
 use crate::panel::documentos::{CAMPOS_KPI, Ventana};
 use crate::panel::rango::Rango;
 use crate::panel::sabido::DeDocumentos;
@@ -32,7 +32,7 @@ pub fn kpis(datos: &DeDocumentos, comun: &Comun, rango: Rango) -> Value {
     } else {
         None
     };
-    let mut vista = comun.empezar(vacio, falta);
+    let mut vista = comun.empezar(vacio, con_extranos(falta, datos.extranos.into_iter().skip(1)));
     poner_serie(&mut vista, serie, CAMPOS_KPI, rango, comun.ahora);
     let ultimos = datos.descartados.iter().rev().map(|d| {
         json!({"_id": d.id, "particion": d.particion, "offset": d.offset, "razon": d.razon,

@@ -6,9 +6,11 @@ mod servidor;
 
 use serde_json::{Map, Value, json};
 
+use super::documentos::Extranos;
 use super::rango::Rango;
 use super::serie::Serie;
 use super::vigia::Situacion;
+use crate::herramientas::texto::contar;
 
 pub use self::flota::flota;
 pub use kpis::kpis;
@@ -53,6 +55,30 @@ impl Comun<'_> {
             ("aviso".to_owned(), aviso),
         ])
     }
+}
+
+/// Lo que hay que decir: lo que falta y los documentos que hay y no se ven, de los que se cuentan en `cuales`.
+fn con_extranos(
+    falta: Option<(String, Option<&str>)>,
+    cuales: impl Iterator<Item = Extranos>,
+) -> Option<(String, Option<&str>)> {
+    let (mut ajenos, mut del_futuro) = (0, 0);
+    for uno in cuales {
+        ajenos += uno.ajenos;
+        del_futuro += uno.del_futuro;
+    }
+    let mut frases = Vec::new();
+    if ajenos > 0 {
+        let cuantos = contar(ajenos, "documento que no ha guardado", "documentos que no ha guardado");
+        frases.push(format!("En las colecciones hay {cuantos} este consumidor: no se ven aquí."));
+    }
+    if del_futuro > 0 {
+        let cuantos = contar(del_futuro, "documento llegó", "documentos llegaron");
+        frases.push(format!("Según su hora, {cuantos} en el futuro: no se ven aquí; mira el reloj del ordenador del consumidor y el de este."));
+    }
+    let (frase, orden) = falta.unwrap_or_default();
+    let todo = [frase].into_iter().chain(frases).filter(|f| !f.is_empty()).collect::<Vec<_>>().join(" ");
+    (!todo.is_empty()).then_some((todo, orden))
 }
 
 fn mayuscula(frase: &str) -> String {
