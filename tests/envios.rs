@@ -138,9 +138,16 @@ fn un_error_que_no_se_arregla_esperando_para_el_programa_y_lo_dice_close() {
 
 #[test]
 fn si_el_hilo_que_envia_se_muere_nadie_se_queda_esperando_y_el_programa_para() {
-    let Prueba { mut envios, tandas, respuestas, parada } = con_uno_de_camino();
+    let Prueba { envios, tandas, respuestas, parada } = con_uno_de_camino();
+    let (avisar, vuelto) = mpsc::channel();
+    let espera = thread::spawn(move || {
+        envios.flush(Duration::from_secs(3600)); // vuelve porque el hilo ha acabado
+        avisar.send(()).unwrap();
+        envios
+    });
     drop((respuestas, tandas)); // el broker de mentira se rompe: panic en su hilo
-    envios.flush(PACIENCIA); // vuelve porque el hilo ha acabado
+    vuelto.recv_timeout(PACIENCIA).expect("se ha quedado esperando");
+    let mut envios = espera.join().unwrap();
     assert!(parada.pedida() && !envios.send(mensaje(1)));
     let Cierre { confirmados, pendientes, fin } = envios.close();
     assert!(
