@@ -36,14 +36,13 @@ pub fn duracion(tiempo: Duration) -> String {
 }
 
 /// Un texto de fuera en una línea y sin nada que mande en un terminal: ni códigos de control ni los de
-/// Unicode que cambian el sentido en que se lee.
+/// Unicode que cambian el sentido en que se lee. En su sitio queda un espacio.
 pub fn limpiar(texto: &str) -> String {
     let manda = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    let palabras = texto.split_whitespace().map(|palabra| palabra.replace(manda, ""));
-    palabras.filter(|palabra| !palabra.is_empty()).collect::<Vec<_>>().join(" ")
+    texto.replace(manda, " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Sin lo que no se ve por los lados: espacios de todas clases, retornos de carro y marcas de ancho cero, que
@@ -89,7 +88,7 @@ mod tests {
     #[test]
     fn limpiar_deja_una_linea_sin_codigos() {
         let sucio = "\u{1b}[2J\u{1b}]0;hola\u{7}  a\r\n\tb \u{9b}1A\u{202e}c\u{0} \u{7f} ñ";
-        assert_eq!(limpiar(sucio), "[2J]0;hola a b 1Ac ñ");
+        assert_eq!(limpiar(sucio), "[2J ]0;hola a b 1A c ñ");
         assert_eq!(limpiar("\u{7f}\n"), "");
     }
 
