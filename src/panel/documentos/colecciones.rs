@@ -78,7 +78,7 @@ impl Coleccion {
         base: &Database,
         antes: (u64, u64),
         desde: Option<i64>,
-        ultimo: Option<String>,
+        ultimo: Option<(i64, String)>,
     ) -> Result<Leido, Error> {
         let coleccion = base.collection::<Document>(self.nombre);
         // La cuenta que el servidor lleva hecha.
@@ -89,11 +89,14 @@ impl Coleccion {
         let fecha = self.fecha.join(".");
         // Las dos cuentas salen del índice de la fecha: cuestan lo que haya de cada. Sin ellas se puede vivir.
         let contar = |filtro: Document| coleccion.count_documents(filtro).run().unwrap_or_default();
-        let ajenos = contar(doc! { &fecha: { "$not": { "$gte": DateTime::MIN } } });
+        let ajenos = contar(doc! { &fecha: { "$not": { "$gte": DateTime::from_millis(0) } } });
         let tope = DateTime::from_millis(ahora() + ADELANTO);
         let futuros = contar(doc! { &fecha: { "$gt": tope } });
         let falta_el_ultimo = match ultimo {
-            Some(id) => coleccion.find_one(doc! { "_id": id }).run()?.is_none(),
+            // Con su fecha: una base hecha otra vez repite los _id.
+            Some((t, id)) => {
+                coleccion.find_one(doc! { "_id": id, &fecha: DateTime::from_millis(t) }).run()?.is_none()
+            }
             None => false,
         };
         let (documentos, al_tope) = self.buscar(base, desde, tope)?;
@@ -110,7 +113,7 @@ impl Coleccion {
         let fecha = self.fecha.join(".");
         // Solo fechas: lo que lleve ahí otra cosa no es nuestro.
         let primera = desde.or(self.desde.map(|hace| ahora() - hace));
-        let primera = primera.map_or(DateTime::MIN, DateTime::from_millis);
+        let primera = DateTime::from_millis(primera.unwrap_or_default());
         let filtro = doc! { &fecha: { "$gte": Bson::from(primera), "$lte": Bson::from(tope) } };
         let max = if desde.is_none() { self.max[0] } else { self.max[1] };
         let campos: Document = self.campos.iter().map(|campo| ((*campo).to_owned(), 1.into())).collect();

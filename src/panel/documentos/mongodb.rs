@@ -53,10 +53,10 @@ impl DocumentosMongo {
 
     /// Lo que hay en cada colección y, si no es lo mismo que la última vez, lo nuevo.
     fn nuevos(&mut self) -> Result<Vec<Leido>, ErrorAlmacen> {
-        let preguntas = self.marcas.each_ref().map(|marca| {
-            let id = marca.ultimo.as_ref().map(|(_, id)| id.clone());
-            ((marca.total, marca.futuros), marca.desde(), id)
-        });
+        let preguntas = self
+            .marcas
+            .each_ref()
+            .map(|marca| ((marca.total, marca.futuros), marca.desde(), marca.ultimo.clone()));
         self.conexion.hacer(Instant::now() + LIMITE, move |base| {
             let colecciones = COLECCIONES.iter().zip(preguntas);
             colecciones
