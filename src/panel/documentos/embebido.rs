@@ -65,23 +65,8 @@ impl DocumentosEmbebidos {
                 continue;
             }
             let (textos, primero) = nuevos(&conexion, tabla, marca.rowid, max)?;
-            let documentos = textos.iter().rev().filter_map(|t| serde_json::from_str::<Value>(t).ok());
-            let entendidos = match tabla {
-                CRUDOS => {
-                    lectura.salteados = primero > marca.rowid + 1;
-                    lectura.crudos = documentos.filter_map(|d| crudo(&d)).collect();
-                    lectura.crudos.len()
-                }
-                DESCARTADOS => {
-                    lectura.descartados = documentos.filter_map(|d| descartado(&d)).collect();
-                    lectura.descartados.len()
-                }
-                _ => {
-                    lectura.ventanas = documentos.filter_map(|d| ventana(&d)).collect();
-                    lectura.ventanas.len()
-                }
-            };
-            let ajenos = marca.ajenos + (textos.len() - entendidos) as u64;
+            lectura.salteados |= tabla == CRUDOS && primero > marca.rowid + 1;
+            let ajenos = marca.ajenos + entender(&mut lectura, tabla, &textos);
             *marca = Marca { rowid: total, fila: fila(&conexion, tabla, total)?, ajenos };
         }
         lectura.ajenos = marcas.each_ref().map(|marca| marca.ajenos);
@@ -114,6 +99,26 @@ impl Documentos for DocumentosEmbebidos {
         self.tablas = marcas;
         Ok(lectura)
     }
+}
+
+/// Pone en la lectura los documentos de una tabla, del más nuevo al más antiguo. Devuelve cuántos no se entienden.
+fn entender(lectura: &mut Lectura, tabla: &str, textos: &[String]) -> u64 {
+    let documentos = textos.iter().rev().filter_map(|t| serde_json::from_str::<Value>(t).ok());
+    let entendidos = match tabla {
+        CRUDOS => {
+            lectura.crudos = documentos.filter_map(|d| crudo(&d)).collect();
+            lectura.crudos.len()
+        }
+        DESCARTADOS => {
+            lectura.descartados = documentos.filter_map(|d| descartado(&d)).collect();
+            lectura.descartados.len()
+        }
+        _ => {
+            lectura.ventanas = documentos.filter_map(|d| ventana(&d)).collect();
+            lectura.ventanas.len()
+        }
+    };
+    textos.len().saturating_sub(entendidos) as u64
 }
 
 /// Si una tabla falta, todavía no se ha guardado nada en ella.

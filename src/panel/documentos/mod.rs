@@ -1,7 +1,6 @@
 //! Los documentos del consumidor, vistos desde el panel: la costura y lo que comparten sus motores.
 
 mod campos;
-mod colecciones;
 mod de_bson;
 #[cfg(feature = "embebido")]
 mod de_json;

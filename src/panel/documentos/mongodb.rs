@@ -4,18 +4,20 @@
 //! poco antes de lo último visto: dos consumidores no guardan en el orden exacto en que reciben, ni tienen
 //! la misma hora.
 
+mod colecciones;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use ::mongodb::bson::raw::RawDocumentBuf;
 
 use super::campos::{Campos, crudo, descartado, ventana};
-use super::colecciones::{COLECCIONES, Coleccion, Leido};
 use super::{Documentos, Lectura};
 use crate::almacen::ErrorAlmacen;
 use crate::almacen::mongodb::conexion::Conexion;
 use crate::fallo::Frase;
 use crate::panel::instante::ahora;
+use colecciones::{COLECCIONES, Coleccion, Leido};
 
 /// Lo que puede tardar una lectura entera.
 const LIMITE: Duration = Duration::from_secs(30);

@@ -139,7 +139,7 @@ impl Puntos for PuntosDelFichero {
 
     fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, Visto>, Frase> {
         let mut leido = self.leer(ahora, series);
-        if leido.as_ref().is_err_and(|error| lo_tiene_otro(error)) {
+        if leido.as_ref().is_err_and(lo_tiene_otro) {
             thread::sleep(UN_MOMENTO);
             leido = self.leer(ahora, series);
         }

@@ -5,9 +5,9 @@ use ::mongodb::bson::{Bson, DateTime, Document, doc};
 use ::mongodb::error::Error;
 use ::mongodb::sync::Database;
 
-use super::campos::Campos;
-use super::{MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA};
 use crate::nombres::{CRUDOS, DESCARTADOS, KPIS};
+use crate::panel::documentos::campos::Campos;
+use crate::panel::documentos::{MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA};
 use crate::panel::instante::{ADELANTO, ahora};
 
 /// Mensajes de la primera lectura: el clúster gratuito de Atlas, o la red del centro, tardan con más.
