@@ -10,11 +10,11 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde_json::Value;
 
 use super::campos::{Separados, crudo, descartado, separar, ventana};
-use super::{Documentos, Extranos, Lectura, MARGEN_FUTURO, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA};
+use super::{Documentos, Extranos, Lectura, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA};
 use crate::embebido;
 use crate::fallo::Frase;
 use crate::nombres::{CRUDOS, DESCARTADOS, KPIS};
-use crate::panel::instante::ahora;
+use crate::panel::instante::{ADELANTO, ahora};
 
 /// Lo que se espera si otro programa tiene el fichero ocupado.
 const ESPERA: Duration = Duration::from_millis(500);
@@ -128,7 +128,7 @@ fn poner<T>(
     leer: impl Fn(&Value) -> Option<T>,
     hora: impl Fn(&T) -> i64,
 ) -> Extranos {
-    let tope = ahora().saturating_add(MARGEN_FUTURO);
+    let tope = ahora().saturating_add(ADELANTO);
     let Separados { buenos, mal_hechos, del_futuro } = separar(documentos.iter(), leer, hora, tope);
     *lista = buenos;
     Extranos { ajenos: mal_hechos, del_futuro }

@@ -8,6 +8,7 @@ mod de_json;
 pub mod embebido;
 pub mod mongodb;
 
+use super::instante::ADELANTO;
 use crate::fallo::Frase;
 
 /// Las métricas de un mensaje que se enseñan, en su orden.
@@ -108,7 +109,7 @@ pub struct Lectura {
 pub struct Extranos {
     /// Los que no tienen la forma de los que guarda el consumidor: son de otro programa.
     pub ajenos: u64,
-    /// Los que dicen haber llegado más de [`MARGEN_FUTURO`] después de ahora.
+    /// Los que dicen haber llegado más de [`ADELANTO`] después de ahora.
     pub del_futuro: u64,
 }
 
@@ -144,10 +145,7 @@ const SIN_NOMBRE: &str = "(sin server_id)";
 /// Letras de un `server_id`, de una razón y de un contenido.
 pub const MAX_LETRAS: usize = 200;
 
-/// Lo que puede ir adelantado un reloj sin que lo suyo se dé por del futuro, en milisegundos.
-pub const MARGEN_FUTURO: i64 = 3_600_000;
-
 /// La hora de un mensaje: la suya, salvo que falte o sea del futuro, que rompería los gráficos.
 pub fn hora(suya: Option<i64>, recibido: i64) -> i64 {
-    suya.filter(|t| (0..recibido.saturating_add(MARGEN_FUTURO)).contains(t)).unwrap_or(recibido)
+    suya.filter(|t| (0..recibido.saturating_add(ADELANTO)).contains(t)).unwrap_or(recibido)
 }

@@ -7,7 +7,8 @@ use ::mongodb::sync::Database;
 
 use crate::nombres::{CRUDOS, DESCARTADOS, KPIS};
 use crate::panel::documentos::campos::Campos;
-use crate::panel::documentos::{MARGEN_FUTURO, MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA};
+use crate::panel::documentos::{MAX_BYTES, MAX_DESCARTADOS, MAX_LECTURA};
+use crate::panel::instante::ADELANTO;
 
 /// Mensajes de la primera lectura: el clúster gratuito de Atlas, o la red del centro, tardan con más.
 const PRIMEROS: usize = 5_000;
@@ -117,7 +118,7 @@ impl Coleccion {
     /// Los documentos desde esa fecha, del más nuevo al más antiguo, y si detrás de ellos puede haber más. Los de
     /// un futuro lejano no: taparían a los demás.
     fn buscar(&self, base: &Database, pregunta: &Pregunta) -> Result<(Vec<RawDocumentBuf>, bool), Error> {
-        let mut entre = doc! { "$lt": DateTime::from_millis(pregunta.ahora + MARGEN_FUTURO) };
+        let mut entre = doc! { "$lt": DateTime::from_millis(pregunta.ahora + ADELANTO) };
         if let Some(desde) = pregunta.desde.or(self.desde.map(|hace| pregunta.ahora - hace)) {
             entre.insert("$gte", DateTime::from_millis(desde));
         }
@@ -149,7 +150,7 @@ impl Coleccion {
         let sin_fecha = doc! { "$or": [
             { campo: null }, { campo: { "$gte": "" } }, { campo: { "$gte": f64::MIN } },
         ] };
-        let del_futuro = doc! { campo: { "$gte": DateTime::from_millis(ahora + MARGEN_FUTURO) } };
+        let del_futuro = doc! { campo: { "$gte": DateTime::from_millis(ahora + ADELANTO) } };
         let contar = |filtro| {
             base.collection::<Document>(self.nombre).count_documents(filtro).limit(MAX_EXTRANOS).run()
         };

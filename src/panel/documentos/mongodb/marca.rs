@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use ::mongodb::bson::Bson;
 
-use crate::panel::documentos::{MARGEN_FUTURO, MAX_LECTURA};
+use crate::panel::documentos::MAX_LECTURA;
 
 /// Cuánto antes de lo último visto se vuelve a mirar: dos consumidores no guardan en el orden exacto en que
 /// reciben. En milisegundos.
 const MARGEN: i64 = 2_000;
 /// Y cuánto si la cuenta dice que falta alguno, como mucho: el reloj de otro ordenador puede ir atrasado.
-const MAX_MARGEN: i64 = MARGEN_FUTURO;
+const MAX_MARGEN: i64 = 3_600_000;
 /// Por cuánto crece el margen cada vez que falta alguno.
 const CRECE: i64 = 8;
 /// Los `_id` que se recuerdan.
