@@ -128,3 +128,24 @@ fn una_base_de_una_version_anterior_se_dice() {
     let frase = panel.json("/api/flota")["aviso"]["frase"].as_str().unwrap().to_owned();
     assert!(frase.contains("versión anterior") && frase.contains("cámbiale el nombre"), "{frase}");
 }
+
+#[test]
+fn lo_de_otra_forma_y_lo_del_futuro_se_cuenta_se_dice_y_no_esconde_lo_demas() {
+    let carpeta = tempfile::tempdir().unwrap();
+    consumir(carpeta.path(), &[mensaje(&json!("nuestro"), 1.0)]);
+    let base = Connection::open(carpeta.path().join("datos/motor.sqlite3")).unwrap();
+    let tabla = practicas_iabd06::nombres::CRUDOS;
+    base.execute_batch(&format!(
+        "INSERT INTO {tabla} VALUES ('a', NULL, '{{\"cpu\": 1}}'), ('b', NULL, 'no es JSON');
+         INSERT INTO {tabla} SELECT 'c', 7, json_set(documento, '$.server_id', 'futuro',
+             '$.kafka.recibido_en', '2999-01-01T00:00:00Z') FROM {tabla} WHERE rowid = 1;
+         INSERT INTO {tabla} SELECT 'd', 8, json_set(documento, '$.server_id', 'detrás') FROM {tabla} WHERE rowid = 1"
+    ))
+    .unwrap();
+    let panel = Panel::lanzar(carpeta.path());
+    let flota = panel.hasta_que("/api/flota", |v| v["total"] == 2);
+    let frase = flota["aviso"]["frase"].as_str().unwrap();
+    assert!(frase.contains("2 documentos que no ha guardado este consumidor"), "{frase}");
+    assert!(frase.contains("1 documento llegó en el futuro"), "{frase}");
+    assert_eq!(flota["mensajes"], 3, "los nuestros, con el del futuro");
+}
