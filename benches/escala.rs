@@ -100,8 +100,8 @@ fn adaptadores(kafka: &Motor) {
             crear_topic(kafka, &topic, 1);
             let de_librdkafka = nombre == "librdkafka";
             let mut emisor: Box<dyn Emisor> = match de_librdkafka {
-                true => Box::new(EmisorLibrdkafka::new(&brokers, &propiedades, &topic)),
-                false => Box::new(EmisorKafka::new(&brokers, &propiedades, &topic)),
+                true => Box::new(EmisorLibrdkafka::new(&brokers, &propiedades, &topic, sin_avisos())),
+                false => Box::new(EmisorKafka::new(&brokers, &propiedades, &topic, sin_avisos())),
             };
             let envio = medir(mensajes.len(), &pids, || enviar(&mut *emisor, &mensajes));
             drop(emisor);

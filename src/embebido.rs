@@ -5,28 +5,101 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
+use crate::avisos::{Avisos, Nivel};
 use crate::fallo::Frase;
 use crate::herramientas::causa;
 use crate::nombres::FICHERO_MOTOR;
+
+/// Lo que se espera a otro programa que lo tenga ocupado.
+const OCUPADO: Duration = Duration::from_secs(5);
 
 /// El fichero, dentro de la carpeta de datos.
 pub fn ruta(datos: &Path) -> PathBuf {
     datos.join(FICHERO_MOTOR)
 }
 
-/// Abre el fichero (lo crea si falta) con lo que necesitan sus dos usos.
+/// El fichero abierto, y lo que hace falta para notar que alguien lo borra o lo cambia por otro: SQLite
+/// seguiría usando el que ya no está en la carpeta.
+pub struct Abierto {
+    datos: PathBuf,
+    avisos: Avisos,
+    conexion: Connection,
+    identidad: Identidad,
+}
+
+impl Abierto {
+    /// Abre el fichero de `datos`; lo crea si falta.
+    ///
+    /// # Errors
+    /// Por qué no se puede, y qué hacer.
+    pub fn new(datos: &Path, avisos: &Avisos) -> Result<Self, Frase> {
+        let conexion = abrir(datos)?;
+        let identidad = identidad(datos);
+        Ok(Abierto { datos: datos.to_owned(), avisos: avisos.clone(), conexion, identidad })
+    }
+
+    /// La conexión.
+    pub fn conexion(&mut self) -> &mut Connection {
+        &mut self.conexion
+    }
+
+    /// Si el que está en la carpeta ya no es el que se abrió: entonces lo abre otra vez (lo crea, si falta) y lo
+    /// dice, con lo que se ha perdido. Se mira después de usarlo; lo que se acabe de escribir hay que repetirlo.
+    ///
+    /// # Errors
+    /// Si no se puede abrir otra vez.
+    pub fn reabierto(&mut self, perdido: &str) -> Result<bool, Frase> {
+        if identidad(&self.datos) == self.identidad {
+            return Ok(false);
+        }
+        let ruta = ruta(&self.datos);
+        let frase = format!(
+            "Alguien ha borrado o cambiado {} con el programa en marcha: {perdido}. Se usa el nuevo.",
+            ruta.display()
+        );
+        (self.avisos)(Nivel::Error, &frase);
+        // Primero se cierra el de antes, que podría llevarse por delante los auxiliares del nuevo.
+        self.conexion = Connection::open_in_memory().map_err(|e| Frase(causa(&e)))?;
+        self.conexion = abrir(&self.datos)?;
+        self.identidad = identidad(&self.datos);
+        Ok(true)
+    }
+}
+
+/// Cuál es el fichero del motor, si está.
+type Identidad = Option<(u64, u64)>;
+
+fn identidad(datos: &Path) -> Identidad {
+    fs::metadata(ruta(datos)).ok().map(|fichero| numero(&fichero))
+}
+
+/// El número con que el disco distingue un fichero de otro. Mientras está abierto no se lo da a otro.
 ///
-/// # Errors
-/// Por qué no se puede, y qué hacer.
-pub fn abrir(datos: &Path) -> Result<Connection, Frase> {
+/// No se abre otra vez para compararlo: al cerrarlo se soltarían los candados de SQLite
+/// (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+#[cfg(unix)]
+fn numero(fichero: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (fichero.dev(), fichero.ino())
+}
+
+/// En Windows un fichero abierto por SQLite no se puede borrar.
+#[cfg(not(unix))]
+fn numero(_: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+/// Abre el fichero (lo crea si falta) con lo que necesitan sus dos usos.
+fn abrir(datos: &Path) -> Result<Connection, Frase> {
     let ruta = ruta(datos);
     let preparar = || -> rusqlite::Result<(Connection, String)> {
         let conexion = Connection::open(&ruta)?;
-        conexion.busy_timeout(Duration::from_secs(5))?;
+        conexion.busy_timeout(OCUPADO)?;
         let modo = conexion.pragma_update_and_check(None, "journal_mode", "WAL", |fila| fila.get(0))?;
         conexion.execute_batch(
             "CREATE TABLE IF NOT EXISTS mensajes (
@@ -45,7 +118,17 @@ pub fn abrir(datos: &Path) -> Result<Connection, Frase> {
         ))
     };
     fs::create_dir_all(datos).map_err(|e| explicar(&causa::causa(&e)))?;
-    match preparar() {
+    // Cuando varios programas estrenan el fichero a la vez, al pasar a WAL SQLite no espera lo que se le ha dicho.
+    let inicio = Instant::now();
+    let mut preparado = preparar();
+    while let Err(error) = &preparado
+        && error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+        && inicio.elapsed() < OCUPADO
+    {
+        thread::sleep(Duration::from_millis(5));
+        preparado = preparar();
+    }
+    match preparado {
         Ok((conexion, modo)) if modo == "wal" => Ok(conexion),
         Ok(_) => Err(explicar("ese disco no admite el modo WAL de SQLite")),
         Err(error) => Err(explicar(&causa(&error))),

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::avisos::{self, Nivel};
+
 /// Una frase para el usuario, en español y sin punto final: lo que devuelve un cuarto cuando a quien lo
 /// llama le basta con decirla. Si tiene que decidir algo según el error, ese cuarto tiene su propio tipo.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,20 +65,22 @@ impl From<String> for Frase {
 
 /// Dice lo que haya que decir y da el código de salida.
 pub fn salir(resultado: Result<(), Fallo>) -> ExitCode {
-    // Si nadie lee la salida no hay a quién decírselo.
-    match resultado {
+    let codigo = match resultado {
         Ok(()) => ExitCode::SUCCESS,
         Err(Fallo::Informacion(texto)) => {
+            // Si nadie lee la salida no hay a quién decírselo.
             let _ = writeln!(io::stdout(), "{texto}");
             ExitCode::SUCCESS
         }
         Err(Fallo::Uso(frase)) => {
-            let _ = writeln!(io::stderr(), "error: {frase}.\nCon --ayuda se ven todas las opciones.");
+            avisos::decir(Nivel::Error, &format!("{frase}.\nCon --ayuda se ven todas las opciones."));
             ExitCode::from(2)
         }
         Err(Fallo::Ejecucion(frase)) => {
-            let _ = writeln!(io::stderr(), "error: {frase}.");
+            avisos::decir(Nivel::Error, &format!("{frase}."));
             ExitCode::FAILURE
         }
-    }
+    };
+    avisos::despedirse();
+    codigo
 }

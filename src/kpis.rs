@@ -124,6 +124,11 @@ impl Agregador {
         self.abierta.take().map(|abierta| abierta.cerrar(offset, llegada))
     }
 
+    /// Deja la ventana abierta, si la hay: sus mensajes no se cuentan.
+    pub fn dejar(&mut self) {
+        self.abierta = None;
+    }
+
     /// Mensajes que lleva la ventana abierta.
     pub fn mensajes(&self) -> u64 {
         self.abierta.as_ref().map_or(0, |a| a.mensajes)

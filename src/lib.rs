@@ -24,6 +24,8 @@ pub mod consumo;
 pub mod embebido;
 pub mod fallo;
 pub mod fecha;
+pub mod guardadas;
+pub mod guardia;
 pub mod herramientas;
 pub mod influx;
 pub mod insistir;

@@ -9,6 +9,7 @@ use crate::almacen::Almacen;
 use crate::almacen::embebido::AlmacenEmbebido;
 use crate::almacen::mongodb::AlmacenMongo;
 use crate::avisos::{Avisos, Nivel};
+use crate::broker::confirmador::Confirmador;
 #[cfg(feature = "embebido")]
 use crate::broker::embebido::{EmisorEmbebido, ReceptorEmbebido};
 #[cfg(not(feature = "librdkafka"))]
@@ -24,14 +25,14 @@ use crate::nombres::{FICHERO_MOTOR, TOPIC};
 /// Abre algo del motor embebido o, en un programa compilado sin él, dice que no lo tiene.
 #[cfg(feature = "embebido")]
 macro_rules! embebido {
-    ($motor:expr) => {
-        Ok(Box::new($motor?))
+    ($tipo:ty, $motor:expr) => {
+        Ok::<Box<$tipo>, Fallo>(Box::new($motor?))
     };
 }
 #[cfg(not(feature = "embebido"))]
 macro_rules! embebido {
-    ($motor:expr) => {
-        Err(Fallo::Uso(
+    ($tipo:ty, $motor:expr) => {
+        Err::<Box<$tipo>, Fallo>(Fallo::Uso(
             "este programa se ha compilado sin el motor embebido: di qué usar con --broker y MONGODB_URI"
                 .to_owned(),
         ))
@@ -45,20 +46,21 @@ macro_rules! embebido {
 pub fn emisor(broker: &Broker, datos: &Path, avisos: &Avisos) -> Result<Box<dyn Emisor>, Fallo> {
     match broker {
         Broker::Embebido => {
+            let emisor = embebido!(dyn Emisor, EmisorEmbebido::new(datos, TOPIC, avisos))?;
             presentar(datos, avisos);
-            embebido!(EmisorEmbebido::new(datos, TOPIC))
+            Ok(emisor)
         }
         Broker::Kafka(brokers, propiedades) => {
             avisos(
                 Nivel::Info,
                 &format!("Los mensajes van a Kafka ({}), topic {TOPIC}.", brokers.join(", ")),
             );
-            Ok(Box::new(EmisorKafka::new(brokers, propiedades, TOPIC)))
+            Ok(Box::new(EmisorKafka::new(brokers, propiedades, TOPIC, avisos.clone())))
         }
     }
 }
 
-/// Por donde el consumidor recibe los suyos.
+/// Por donde el consumidor recibe los suyos, y los confirma sin olvidar ninguno.
 ///
 /// # Errors
 /// [`Fallo`] si el motor no se puede abrir.
@@ -68,29 +70,35 @@ pub fn receptor(
     grupo: &str,
     avisos: &Avisos,
 ) -> Result<Box<dyn Receptor>, Fallo> {
-    match broker {
+    let receptor: Box<dyn Receptor> = match broker {
         Broker::Embebido => {
+            let receptor = embebido!(dyn Receptor, ReceptorEmbebido::new(datos, TOPIC, grupo, avisos))?;
             presentar(datos, avisos);
-            embebido!(ReceptorEmbebido::new(datos, TOPIC, grupo))
+            receptor
         }
         Broker::Kafka(brokers, propiedades) => {
             avisos(
                 Nivel::Info,
                 &format!("Los mensajes vienen de Kafka ({}), topic {TOPIC}.", brokers.join(", ")),
             );
-            Ok(Box::new(ReceptorKafka::new(brokers, propiedades, TOPIC, grupo, avisos.clone())))
+            Box::new(ReceptorKafka::new(brokers, propiedades, TOPIC, grupo, avisos.clone()))
         }
-    }
+    };
+    Ok(Box::new(Confirmador::new(receptor, avisos)))
 }
 
 /// Donde el consumidor guarda los documentos.
 ///
 /// # Errors
 /// [`Fallo`] si el motor no se puede abrir o no responde.
-#[cfg_attr(not(feature = "embebido"), expect(unused_variables))]
 pub fn almacen(base: &BaseDeDatos, datos: &Path, avisos: &Avisos) -> Result<Box<dyn Almacen>, Fallo> {
     match base {
-        BaseDeDatos::Embebida => embebido!(AlmacenEmbebido::new(datos)),
+        BaseDeDatos::Embebida => {
+            let almacen = embebido!(dyn Almacen, AlmacenEmbebido::new(datos, avisos))?;
+            let ruta = datos.join(FICHERO_MOTOR);
+            avisos(Nivel::Info, &format!("Los documentos van al motor embebido: {}.", ruta.display()));
+            Ok(almacen)
+        }
         BaseDeDatos::Mongo { uri, base } => {
             let mut mongo = AlmacenMongo::new(uri, base, avisos.clone())?;
             mongo.comprobar()?;

@@ -1,12 +1,16 @@
 //! Ctrl-C y SIGTERM: la primera vez se para con orden; la segunda, en el acto.
 
-use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::avisos::{self, Nivel};
 use crate::fallo::Frase;
 use crate::herramientas::candado::{candado, sin_veneno};
+
+/// Una segunda señal antes de esto no es impaciencia: al cerrar un terminal llegan dos SIGHUP seguidas, la de
+/// `bash` a sus trabajos y la del sistema.
+const IMPACIENCIA: Duration = Duration::from_millis(500);
 
 /// Alguien ha pedido parar, o todavía no. Se puede clonar y repartir.
 #[derive(Clone, Default)]
@@ -15,17 +19,18 @@ pub struct Parada {
 }
 
 impl Parada {
-    /// Atiende Ctrl-C, SIGTERM y SIGHUP. Una segunda señal acaba el proceso al momento (código 130).
+    /// Atiende Ctrl-C, SIGTERM y SIGHUP. Otra señal, medio segundo después o más, acaba el proceso al momento
+    /// (código 130).
     ///
     /// # Errors
     /// Si el sistema no deja instalar el manejador.
     pub fn instalar() -> Result<Self, Frase> {
         let parada = Parada::default();
         let otra = parada.clone();
-        let mut senales = 0; // pedir() también lo llaman otros, y no es una segunda señal
+        let mut primera = None; // pedir() también lo llaman otros, y no es una señal
         ctrlc::set_handler(move || {
-            senales += 1;
-            if senales > 1 {
+            let ahora = Instant::now();
+            if con_impaciencia(*primera.get_or_insert(ahora), ahora) {
                 std::process::exit(130);
             }
             otra.pedir();
@@ -41,7 +46,8 @@ impl Parada {
         thread::spawn(move || {
             while !parada.esperar_hasta(Instant::now() + Duration::from_secs(3600)) {}
             thread::sleep(limite);
-            let _ = writeln!(io::stderr(), "{frase}");
+            avisos::decir(Nivel::Aviso, frase);
+            avisos::despedirse();
             std::process::exit(0);
         });
     }
@@ -73,6 +79,10 @@ impl Parada {
     }
 }
 
+fn con_impaciencia(primera: Instant, ahora: Instant) -> bool {
+    ahora.saturating_duration_since(primera) >= IMPACIENCIA
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
@@ -81,6 +91,14 @@ mod tests {
 
     const MUCHO: Duration = Duration::from_secs(3600);
     const PACIENCIA: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn solo_una_senal_que_llega_bastante_despues_es_impaciencia() {
+        let primera = Instant::now();
+        for (ms, esperado) in [(0, false), (499, false), (500, true), (60_000, true)] {
+            assert_eq!(con_impaciencia(primera, primera + Duration::from_millis(ms)), esperado, "{ms} ms");
+        }
+    }
 
     #[test]
     fn pedir_despierta_en_el_acto_a_todos_los_que_esperan() {

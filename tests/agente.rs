@@ -309,6 +309,40 @@ fn silencioso_solo_dice_lo_que_va_mal_y_el_log_lo_guarda_todo() {
 fn con_v_se_cuenta_cada_lote() {
     let carpeta = tempfile::tempdir().unwrap();
     let servidor = ServidorFalso::nuevo(|_| Accion::de(204, ""));
-    let salida = correr(carpeta.path(), &[&hacia(&servidor)[..], &["--lecturas", "2", "-v"]].concat());
-    contiene(&texto(&salida.stderr), &["ms: 2 puntos."]);
+    let opciones = [&hacia(&servidor)[..], &["--lecturas", "8", "--batch-size", "1", "-v"]].concat();
+    let salida = correr(carpeta.path(), &opciones);
+    let errores = texto(&salida.stderr);
+    assert_eq!(errores.matches("ms: 1 punto.").count(), 8, "aunque se diga lo mismo: {errores}");
+}
+
+#[test]
+fn el_error_con_el_que_acaba_un_programa_tambien_esta_en_el_log_y_dos_programas_lo_comparten() {
+    let carpeta = tempfile::tempdir().unwrap();
+    fs::write(carpeta.path().join("ocupado"), "").unwrap();
+    fs::write(carpeta.path().join("todo.log"), "lo que ya había\n").unwrap();
+    let mut agentes: Vec<_> = ["a", "b", "c"]
+        .map(|host| ["--host-id", host, "--lecturas", "20", "--batch-size", "1", "-v", "--log", "todo.log"])
+        .map(|opciones| EnMarcha::lanzar(carpeta.path(), &con(&opciones)))
+        .into();
+    correr(carpeta.path(), &["--datos", "ocupado", "--log", "todo.log"]);
+    while let Some(agente) = agentes.pop() {
+        assert_eq!(agente.fin_leyendo().0, Some(0));
+    }
+    let log = fs::read_to_string(carpeta.path().join("todo.log")).unwrap();
+    assert_eq!(log.lines().next(), Some("lo que ya había"));
+    assert!(log.lines().skip(1).all(|l| l.starts_with("20") && l[20..].contains("Z ")), "{log}");
+    assert_eq!(log.matches("20 lecturas: 20 puntos escritos").count(), 3, "{log}");
+    contiene(&log, &["Z ERROR   no se puede usar la carpeta"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn un_log_borrado_en_marcha_se_hace_otra_vez() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let mut agente = EnMarcha::lanzar(carpeta.path(), &con(&["--log", "agente.log"]));
+    agente.lecturas(1);
+    fs::remove_file(carpeta.path().join("agente.log")).unwrap();
+    agente.senal("-INT");
+    assert_eq!(agente.fin().0, Some(0));
+    contiene(&fs::read_to_string(carpeta.path().join("agente.log")).unwrap(), &["0 pendientes"]);
 }

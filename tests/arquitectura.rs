@@ -13,6 +13,7 @@ const SOLO: &[(&str, &[&str])] = &[
     ("rustix::termios", &["pantalla"]),
     ("ctrlc", &["parada"]),
     ("lexopt", &["config"]),
+    ("zmij", &["influx/valor"]),
     (
         "ureq",
         &[

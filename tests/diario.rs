@@ -185,9 +185,55 @@ fn si_borran_la_carpeta_en_marcha_se_salva_lo_abierto_y_lo_demas_se_cuenta_y_se_
     fs::remove_dir_all(&ruta).unwrap();
     anotar(&mut diario, 13..15);
     assert_eq!(vaciar(&mut diario, 100), [10, 11, 12, 13, 14]);
-    assert_eq!((diario.perdidas(), oido.importantes().len()), (10, 1), "{:?}", oido.importantes());
+    let [rehecho, perdido] = &oido.importantes()[..] else { panic!("{:?}", oido.importantes()) };
+    assert!(rehecho.starts_with("Aviso") && rehecho.contains("Se ha hecho otro"), "{rehecho}");
+    assert!(perdido.starts_with("Error") && perdido.contains("con 10 puntos que esperaban"), "{perdido}");
+    assert_eq!(diario.perdidas(), 10);
     anotar(&mut diario, 15..40); // y sigue funcionando
     assert_eq!(vaciar(&mut diario, 100), (15..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn un_segmento_recortado_no_bloquea_el_diario_y_lo_que_falta_se_cuenta() {
+    for queda in [0, 1, 2] {
+        let carpeta = tempfile::tempdir().unwrap();
+        let mut diario = abrir(carpeta.path(), PEQUENOS);
+        anotar(&mut diario, 0..10); // un segmento lleno, de la vez anterior
+        drop(diario);
+        let oido = Oido::default();
+        let mut diario = Diario::abrir(carpeta.path(), PEQUENOS, oido.avisos()).unwrap();
+        anotar(&mut diario, 10..13);
+        let primero = carpeta.path().join("000000000000-00000000.lp");
+        let entero = fs::read(&primero).unwrap();
+        fs::write(&primero, &entero[..queda * entero.len() / 3]).unwrap();
+        let quedan = entero[..queda * entero.len() / 3].iter().filter(|b| **b == b'\n').count() as u32;
+        assert_eq!(vaciar(&mut diario, 4), (0..quedan).chain(10..13).collect::<Vec<_>>());
+        assert_eq!((diario.perdidas(), diario.pendientes()), (u64::from(10 - quedan), 0));
+        assert!(oido.importantes()[0].contains("ha recortado"), "{:?}", oido.importantes());
+        anotar(&mut diario, 13..40);
+        assert_eq!(vaciar(&mut diario, 100), (13..40).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn el_segmento_en_el_que_se_escribe_aguanta_que_lo_vacien_o_lo_muevan() {
+    for mover in [false, true] {
+        let carpeta = tempfile::tempdir().unwrap();
+        let oido = Oido::default();
+        let mut diario = Diario::abrir(carpeta.path(), PEQUENOS, oido.avisos()).unwrap();
+        anotar(&mut diario, 0..3);
+        let abierto = carpeta.path().join("000000000000-00000000.lp");
+        match mover {
+            true => fs::rename(&abierto, carpeta.path().join("aparte")).unwrap(),
+            false => fs::write(&abierto, "").unwrap(),
+        }
+        assert_eq!(diario.lote(0).unwrap().lineas, 0); // ahí se mira
+        diario.quitar(&Lote::default(), 0);
+        anotar(&mut diario, 3..6);
+        drop(diario); // y otro programa encuentra lo que queda
+        let esperado: Vec<u32> = if mover { (0..6).collect() } else { (3..6).collect() };
+        assert_eq!(vaciar(&mut abrir(carpeta.path(), PEQUENOS), 100), esperado, "{:?}", oido.importantes());
+    }
 }
 
 // --- el respaldo en memoria -------------------------------------------------------------------

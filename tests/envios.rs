@@ -135,3 +135,49 @@ fn un_error_que_no_se_arregla_esperando_para_el_programa_y_lo_dice_close() {
             && matches!(fin, Err(Fallo::Ejecucion(frase)) if frase == "el Kafka es el 4")
     );
 }
+
+#[test]
+fn si_el_hilo_que_envia_se_muere_nadie_se_queda_esperando_y_el_programa_para() {
+    let Prueba { envios, tandas, respuestas, parada } = con_uno_de_camino();
+    let (avisar, vuelto) = mpsc::channel();
+    let espera = thread::spawn(move || {
+        envios.flush(Duration::from_secs(3600)); // vuelve porque el hilo ha acabado
+        avisar.send(()).unwrap();
+        envios
+    });
+    drop((respuestas, tandas)); // el broker de mentira se rompe: panic en su hilo
+    vuelto.recv_timeout(PACIENCIA).expect("se ha quedado esperando");
+    let mut envios = espera.join().unwrap();
+    assert!(parada.pedida() && !envios.send(mensaje(1)));
+    let Cierre { confirmados, pendientes, fin } = envios.close();
+    assert!(
+        (confirmados, pendientes) == (0, 1)
+            && matches!(fin, Err(Fallo::Ejecucion(f)) if f.contains("fallo del programa"))
+    );
+}
+
+/// Un broker que pierde lo que había confirmado.
+struct Olvidadizo(u64);
+
+impl Emisor for Olvidadizo {
+    fn enviar(&mut self, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker> {
+        self.0 += mensajes.len() as u64;
+        Ok(())
+    }
+
+    fn perdidos(&self) -> u64 {
+        self.0 - 1
+    }
+}
+
+#[test]
+fn lo_confirmado_que_se_pierde_despues_no_cuenta_y_el_programa_no_acaba_bien() {
+    let parada = Parada::default();
+    let mut envios = Envios::new(Box::new(Olvidadizo(0)), &parada, std::sync::Arc::new(|_, _| {}));
+    (0..5).for_each(|n| assert!(envios.send(mensaje(n))));
+    envios.flush(PACIENCIA);
+    assert_eq!((envios.confirmados(), envios.pendientes()), (1, 0));
+    let Cierre { confirmados, pendientes, fin } = envios.close();
+    assert_eq!((confirmados, pendientes), (1, 0));
+    assert!(matches!(fin, Err(Fallo::Ejecucion(f)) if f.contains("4 mensajes que había confirmado")));
+}

@@ -194,14 +194,19 @@ fn un_nombre_sin_puntos_que_no_existe_hace_pensar_en_docker() {
 #[test]
 fn una_segunda_causa_se_dice_cuando_sustituye_a_la_primera() {
     let cuenta = AtomicUsize::new(0);
-    let (mut p, _servidor) = con(move |_| match cuenta.fetch_add(1, Ordering::Relaxed) {
-        0 => Accion::Cortar,
-        1 => Accion::de(401, &json("unauthorized access")),
-        _ => Accion::de(404, &json("bucket \"x\" not found")),
+    let servidor = ServidorFalso::nuevo(move |_| match cuenta.fetch_add(1, Ordering::Relaxed) {
+        0..=1 => Accion::Cortar,
+        2..=3 => Accion::Callar,
+        4..=5 => Accion::de(404, &json("bucket \"x\" not found")),
+        _ => Accion::de(404, "404 page not found"),
     });
-    for _ in 0..5 {
+    let mut p = hacia(&servidor.url, &v2(), Duration::from_millis(100));
+    for _ in 0..8 {
         p.envio.enviar(&lote(1));
     }
     let frases = p.oido.importantes();
-    assert_eq!(frases.len(), 3, "{frases:?}");
+    assert_eq!(frases.len(), 4, "{frases:?}");
+    for (frase, esperado) in frases.iter().zip(["cortado", "no contesta", "bucket", "no parece InfluxDB"]) {
+        contiene(frase, &[esperado]);
+    }
 }

@@ -8,6 +8,8 @@ use practicas_iabd06::influx::punto::{ErrorPunto, instante};
 use practicas_iabd06::influx::valor::Valor;
 use proptest::prelude::*;
 
+const SEGUNDO: i64 = 1_000_000_000;
+
 fn linea(punto: &Point) -> Result<String, ErrorPunto> {
     let mut salida = String::new();
     punto.escribir_linea(42, &mut salida).map(|()| salida)
@@ -64,10 +66,22 @@ fn lo_que_no_se_puede_representar_se_trata_como_telegraf() {
 }
 
 #[test]
-fn el_instante_crece_aunque_el_reloj_se_pare_o_vaya_hacia_atras() {
+fn el_instante_crece_aunque_el_reloj_se_pare_o_retroceda_un_poco() {
     assert_eq!(instante(100, 7), 100);
     assert_eq!(instante(100, 100), 101);
     assert_eq!(instante(50, 100), 101);
+    assert_eq!(instante(SEGUNDO + 1, 2 * SEGUNDO), 2 * SEGUNDO + 1);
+}
+
+#[test]
+fn un_reloj_que_se_pone_en_hora_da_la_hora_que_es() {
+    let futuro = 7200 * SEGUNDO;
+    assert_eq!(instante(futuro - SEGUNDO, futuro), futuro - SEGUNDO);
+    let corregido = instante(5 * SEGUNDO, futuro);
+    assert_eq!(corregido, 5 * SEGUNDO);
+    assert_eq!(instante(6 * SEGUNDO, corregido), 6 * SEGUNDO, "y sigue a su paso");
+    // Los dos extremos de la escala: ni se desborda ni se queda clavado.
+    assert_eq!((instante(0, i64::MAX), instante(i64::MAX, i64::MAX), instante(7, 0)), (0, i64::MAX, 7));
 }
 
 #[test]

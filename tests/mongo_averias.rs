@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
@@ -17,6 +18,7 @@ use comun::{Falso, almacen_de, corta, documento, error, es_saludo, fallos, salud
 use mongodb::bson::{Document, doc};
 use practicas_iabd06::almacen::mongodb::EN_JSON;
 use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen};
+use practicas_iabd06::avisos::Avisos;
 use practicas_iabd06::broker::embebido::EmisorEmbebido;
 use practicas_iabd06::broker::{Emisor, PorEnviar};
 use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
@@ -114,7 +116,8 @@ fn un_mensaje_demasiado_grande_no_se_lleva_por_delante_a_los_que_no_cuentan() {
         format!("{{{metricas}}}"),
     ];
     let mensajes = valores.map(|valor| PorEnviar { clave: "k".to_owned(), valor: valor.into_bytes() });
-    EmisorEmbebido::new(&carpeta.path().join("datos"), TOPIC).unwrap().enviar(&mensajes).unwrap();
+    let avisos: Avisos = Arc::new(|_, _| {});
+    EmisorEmbebido::new(&carpeta.path().join("datos"), TOPIC, &avisos).unwrap().enviar(&mensajes).unwrap();
     let falso = Falso::nuevo(|_, _| None);
     let salida = Command::new(env!("CARGO_BIN_EXE_consumidor_metrics_iabd06"))
         .current_dir(carpeta.path())

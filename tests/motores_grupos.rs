@@ -125,7 +125,7 @@ fn tres_consumidores_se_reparten_el_topic_y_uno_muere_otro_se_va_y_otro_llega() 
 }
 
 fn emisor(motor: &Motor, topic: &str) -> EmisorLibrdkafka {
-    EmisorLibrdkafka::new(&[motor.broker()], &Propiedades::default(), topic)
+    EmisorLibrdkafka::new(&[motor.broker()], &Propiedades::default(), topic, sin_avisos())
 }
 
 fn receptor(motor: &Motor, topic: &str) -> ReceptorLibrdkafka {

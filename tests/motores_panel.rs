@@ -15,7 +15,7 @@ mod panel;
 use comun::ejecutable;
 use mongodb::bson::{Document, doc};
 use mongodb::sync::{Client, Database};
-use motores::{Motor, con, memoria, segun};
+use motores::{Motor, con, memoria, segun, sin_avisos};
 use panel::{Panel, ahora_ms, numeros};
 use practicas_iabd06::broker::embebido::EmisorEmbebido;
 use practicas_iabd06::broker::{Emisor, PorEnviar};
@@ -243,7 +243,10 @@ fn mongodb_se_lee_sin_crear_nada_y_si_lo_vacian_se_empieza_otra_vez() {
     let valores =
         [mensaje(&img), mensaje(&json!("x".repeat(1 << 20))), mensaje(&Value::Null), vec![0xff, 0, b'z']];
     let mensajes: Vec<_> = valores.map(|valor| PorEnviar { clave: "k".to_owned(), valor }).into();
-    EmisorEmbebido::new(&carpeta.path().join("datos"), TOPIC).unwrap().enviar(&mensajes).unwrap();
+    EmisorEmbebido::new(&carpeta.path().join("datos"), TOPIC, &sin_avisos())
+        .unwrap()
+        .enviar(&mensajes)
+        .unwrap();
     correr(CONSUMIDOR, carpeta.path(), &[&mongo], &["--mensajes", "4"]);
     let flota = panel.hasta_que("/api/flota", |v| v["total"] == 3);
     assert_eq!((&flota["con_errores"], &flota["sobre_umbral"]), (&json!(3), &json!(3)));

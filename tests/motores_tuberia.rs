@@ -16,8 +16,8 @@ mod motores;
 
 use comun::{EnMarcha, azar, programa};
 use motores::{
-    Motor, borrar_topic, comprobar_ventanas, con, crear_topic, documentos, esperar, faltan, guardados,
-    kafkas, segun,
+    Motor, administrar, borrar_topic, comprobar_ventanas, con, crear_topic, documentos, esperar, faltan,
+    guardados, kafkas, segun,
 };
 use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 
@@ -224,5 +224,33 @@ fn un_kafka_4_se_reconoce_y_se_dice_que_hacer() {
         let errores = String::from_utf8(salida.stderr).unwrap();
         assert_eq!(salida.status.code(), Some(1), "{errores}");
         assert!(errores.contains("3.9"), "{errores}");
+    }
+}
+
+#[test]
+fn con_los_offsets_del_grupo_hacia_atras_ningun_mensaje_se_cuenta_dos_veces() {
+    for version in kafkas() {
+        let (kafka, mongo) = (Motor::arrancar(version), Motor::arrancar("mongo"));
+        let carpeta = tempfile::tempdir().unwrap();
+        let producir = |rondas: &str| {
+            let argumentos = ["--rondas", rondas, "--sin-pausa"];
+            correr(&mut con(programa("productor", carpeta.path(), &argumentos), &[&kafka]));
+        };
+        let leer = |mensajes: &str| {
+            let consumidor = programa("consumidor", carpeta.path(), &["--mensajes", mensajes]);
+            correr(&mut con(consumidor, &[&kafka, &mongo])).matches("no se cuentan dos veces").count()
+        };
+        producir("9");
+        assert_eq!(leer("45"), 0);
+        administrar(
+            &kafka,
+            &format!(
+                "[f.result() for f in admin.delete_consumer_groups(['consumidor_metrics_iabd06']).values()]\n\
+                 [f.result() for f in admin.delete_records([TopicPartition('{TOPIC}', 0, 7)]).values()]"
+            ),
+        );
+        producir("3");
+        assert_eq!(leer("53"), 1, "{version}");
+        assert_eq!(comprobar_ventanas(&mongo, "iabd06"), (60, 3));
     }
 }

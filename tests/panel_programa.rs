@@ -1,5 +1,6 @@
 //! El programa del panel: puerto, Ctrl-C y avisos.
 
+use std::fs;
 use std::io::BufRead;
 use std::net::TcpStream;
 
@@ -52,4 +53,37 @@ fn abrirse_a_la_red_y_no_poder_abrir_el_navegador_se_dicen() {
         panel.dicho.read_line(&mut linea).unwrap();
         assert!(linea.starts_with("aviso: ") && linea.contains(pista), "{linea}");
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn si_el_sistema_no_sabe_abrir_un_navegador_se_dice() {
+    use std::os::unix::fs::PermissionsExt;
+    let carpeta = tempfile::tempdir().unwrap();
+    for nombre in ["xdg-open", "open"] {
+        // Como el de un ordenador sin escritorio: está, pero no encuentra con qué.
+        let falso = carpeta.path().join(nombre);
+        fs::write(&falso, "#!/bin/sh\nexit 3\n").unwrap();
+        fs::set_permissions(&falso, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut orden = ejecutable(PANEL, carpeta.path(), &["--puerto", "0", "--abrir"]);
+    orden.env("PATH", format!("{}:/bin:/usr/bin", carpeta.path().display()));
+    let mut panel = Panel::esperar(&mut orden);
+    let mut linea = String::new();
+    panel.dicho.read_line(&mut linea).unwrap();
+    let esperado = format!("no sabe abrir un navegador (código 3): abre tú http://{}", panel.direccion);
+    assert!(linea.starts_with("aviso: ") && linea.contains(&esperado), "{linea}");
+}
+
+#[test]
+fn lo_que_puede_ser_una_contrasena_no_sale_en_la_pagina() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let mut orden = ejecutable(PANEL, carpeta.path(), &["--puerto", "0"]);
+    // Falta «@servidor»: lo que parece el puerto es la contraseña.
+    orden.env("MONGODB_URI", "mongodb://ana:48123");
+    let panel = Panel::esperar(&mut orden);
+    let vista = panel.hasta_que("/api/kpis", |v| v["aviso"]["nivel"] == "error");
+    assert!(
+        !vista.to_string().contains("48123") && vista["motor"]["donde"].as_str().unwrap().contains("ana:***")
+    );
 }

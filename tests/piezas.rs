@@ -1,18 +1,22 @@
 //! Las piezas de la segunda práctica, sin programas: lo que decide el consumidor y los motores embebidos.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Barrier};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[path = "comun/embebido.rs"]
 mod embebido;
 
-use embebido::{bueno, mandar};
+use embebido::{bueno, mandar, sin_avisos};
 use practicas_iabd06::almacen::embebido::AlmacenEmbebido;
 use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen, a_json};
+use practicas_iabd06::avisos::Avisos;
 use practicas_iabd06::broker::embebido::ReceptorEmbebido;
 use practicas_iabd06::broker::tope::ConTope;
 use practicas_iabd06::broker::{ErrorBroker, Receptor, Recibido, Registro};
 use practicas_iabd06::consumo::{Cierre, Consumo, Tanda};
+use practicas_iabd06::embebido::Abierto;
 use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -101,9 +105,9 @@ fn releer_da_los_mismos_documentos_salvo_la_hora() {
 }
 
 #[test]
-fn el_receptor_sigue_por_lo_confirmado_y_tras_un_error_vuelve_a_ello() {
+fn el_receptor_empieza_por_lo_confirmado_y_un_commit_que_falla_no_le_hace_releer() {
     let carpeta = tempfile::tempdir().unwrap();
-    let nuevo = || ReceptorEmbebido::new(&carpeta.path().join("datos"), TOPIC, "g").unwrap();
+    let nuevo = || ReceptorEmbebido::new(&carpeta.path().join("datos"), TOPIC, "g", &sin_avisos()).unwrap();
     // Los offsets que llegan, y las particiones que han vuelto a lo confirmado.
     let leer = |receptor: &mut ReceptorEmbebido| {
         let Recibido { reiniciadas, registros } = receptor.recibir(Duration::ZERO).unwrap();
@@ -118,12 +122,13 @@ fn el_receptor_sigue_por_lo_confirmado_y_tras_un_error_vuelve_a_ello() {
     confirmar(&mut receptor, 3).unwrap();
     assert_eq!(leer(&mut nuevo()), (vec![3, 4], vec![0]));
 
-    // Confirmar falla: se vuelve a lo confirmado, y se dice.
+    // Confirmar falla: se sigue por donde se iba, y quien venga después empieza por lo confirmado.
     let conexion = Connection::open(carpeta.path().join("datos/motor.sqlite3")).unwrap();
     conexion.execute("ALTER TABLE grupos RENAME TO apartada", []).unwrap();
     confirmar(&mut receptor, 5).unwrap_err();
     conexion.execute("ALTER TABLE apartada RENAME TO grupos", []).unwrap();
-    assert_eq!(leer(&mut receptor), (vec![3, 4], vec![0]));
+    assert_eq!(leer(&mut receptor), (vec![], vec![]));
+    assert_eq!(leer(&mut nuevo()), (vec![3, 4], vec![0]));
 
     confirmar(&mut receptor, 9).unwrap();
     assert!(matches!(nuevo().recibir(Duration::ZERO), Err(ErrorBroker::Definitivo(_))));
@@ -133,7 +138,8 @@ fn el_receptor_sigue_por_lo_confirmado_y_tras_un_error_vuelve_a_ello() {
 fn con_tope_llegan_los_primeros_y_ninguno_mas() {
     let carpeta = tempfile::tempdir().unwrap();
     mandar(carpeta.path(), (0..5).map(bueno));
-    let embebido = || Box::new(ReceptorEmbebido::new(&carpeta.path().join("datos"), TOPIC, "g").unwrap());
+    let embebido =
+        || Box::new(ReceptorEmbebido::new(&carpeta.path().join("datos"), TOPIC, "g", &sin_avisos()).unwrap());
     for (tope, esperados, completo) in [(Some(3), 3, true), (Some(9), 5, false), (None, 5, false)] {
         let mut receptor = ConTope::new(embebido(), tope);
         let recibido = receptor.recibir(Duration::ZERO).unwrap();
@@ -145,7 +151,7 @@ fn con_tope_llegan_los_primeros_y_ninguno_mas() {
 #[test]
 fn el_almacen_no_repite_no_sustituye_y_distingue_otra_historia() {
     let carpeta = tempfile::tempdir().unwrap();
-    let mut almacen = AlmacenEmbebido::new(carpeta.path()).unwrap();
+    let mut almacen = AlmacenEmbebido::new(carpeta.path(), &sin_avisos()).unwrap();
     let documento = |id: &str, crc32, n: u64| Documento {
         id: id.to_owned(),
         crc32,
@@ -159,4 +165,21 @@ fn el_almacen_no_repite_no_sustituye_y_distingue_otra_historia() {
     assert_eq!(almacen.insertar(KPIS, &[documento("k", None, 2)]), Ok(0), "un KPI guardado se conserva");
     assert_eq!(almacen.insertar(KPIS, &[]), Ok(0));
     assert_eq!(a_json(&documento("a", None, 1)), json!({"_id": "a", "n": 1}));
+}
+
+#[test]
+fn varios_que_estrenan_el_motor_a_la_vez_lo_abren_todos() {
+    for _ in 0..100 {
+        let carpeta = tempfile::tempdir().unwrap();
+        let salida = Barrier::new(8);
+        thread::scope(|hilos| {
+            for _ in 0..8 {
+                hilos.spawn(|| {
+                    salida.wait();
+                    let sin_avisos: Avisos = Arc::new(|_, _| ());
+                    Abierto::new(carpeta.path(), &sin_avisos).unwrap();
+                });
+            }
+        });
+    }
 }

@@ -1,6 +1,7 @@
 //! Cada contestación de un servidor: qué se escribe, qué se guarda y qué se dice.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 mod comun;
@@ -154,9 +155,21 @@ fn una_linea_enorme_se_aparta_y_no_encoge_los_lotes_siguientes() {
 
 #[test]
 fn si_no_cabe_ni_un_punto_el_limite_es_de_otro_y_se_guardan_todos() {
-    let (mut p, _servidor) = con(|_| Accion::de(413, &json("enorme")));
-    assert_eq!(escritas(&p.envio.enviar(&lote(2))), (0, 0, true));
-    contiene(p.oido.importantes().last().unwrap(), &["413", "ni uno solo", "proxy"]);
+    let arreglado = Arc::new(AtomicBool::new(false));
+    let suyo = Arc::clone(&arreglado);
+    let (mut p, servidor) = con(move |_| match suyo.load(Ordering::Relaxed) {
+        true => Accion::de(204, ""),
+        false => Accion::de(413, &json("enorme")),
+    });
+    for _ in 0..2 {
+        assert_eq!(escritas(&p.envio.enviar(&lote(100))), (0, 0, true));
+    }
+    arreglado.store(true, Ordering::Relaxed);
+    assert_eq!(escritas(&p.envio.enviar(&lote(100))), (100, 0, false), "y entra cuando se puede");
+    servidor.peticiones.try_iter().count();
+    assert_eq!(escritas(&p.envio.enviar(&lote(100))), (100, 0, false));
+    assert!(servidor.peticiones.try_iter().count() <= 2, "sin quedarse en trozos diminutos");
+    contiene(&p.oido.importantes().join("\n"), &["413", "ni uno solo", "proxy"]);
 }
 
 /// Manda un lote, comprueba que se guarda entero y devuelve la única frase que se dice.

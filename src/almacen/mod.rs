@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::guardadas::Ventana;
 use crate::insistir::Reintentable;
 
 /// Un documento por guardar.
@@ -48,6 +49,17 @@ pub trait Almacen: Send {
     /// # Errors
     /// [`ErrorAlmacen::OtraHistoria`] si un `_id` ya está con otro `crc32`; los demás, del motor.
     fn insertar(&mut self, coleccion: &str, documentos: &[Documento]) -> Result<usize, ErrorAlmacen>;
+
+    /// Las ventanas guardadas de una partición que acaban en el mensaje `desde` o después.
+    ///
+    /// # Errors
+    /// Los del motor.
+    fn ventanas(&mut self, topic: &str, particion: i32, desde: i64) -> Result<Vec<Ventana>, ErrorAlmacen>;
+}
+
+/// Los `_id` de las ventanas de una partición: de este texto, incluido, hasta el otro, que ya no lo es.
+fn ids_de_ventanas(topic: &str, particion: i32) -> (String, String) {
+    (format!("{topic}#{particion}#"), format!("{topic}#{particion}$")) // `$` es la letra que sigue a `#`
 }
 
 /// Lo que puede ir mal con un almacén. La frase es para el usuario, sin punto final.

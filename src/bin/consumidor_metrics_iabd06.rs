@@ -7,14 +7,13 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-use practicas_iabd06::almacen::Documento;
-use practicas_iabd06::avisos::Nivel;
+use practicas_iabd06::almacen::{Almacen, Documento};
 use practicas_iabd06::broker::Receptor;
 use practicas_iabd06::broker::tope::ConTope;
 use practicas_iabd06::config::consumidor::Consumidor;
 use practicas_iabd06::consumo::Consumo;
 use practicas_iabd06::fallo::{Fallo, salir};
-use practicas_iabd06::insistir::insistir;
+use practicas_iabd06::insistir::Insistencia;
 use practicas_iabd06::motores;
 use practicas_iabd06::nombres::{CRUDOS, DESCARTADOS, KPIS, TOPIC};
 use practicas_iabd06::pantalla::Pantalla;
@@ -42,8 +41,10 @@ fn consumidor() -> Result<(), Fallo> {
     let receptor = motores::receptor(&config.broker, &config.datos, &config.group_id, &avisos)?;
     let mut receptor = ConTope::new(receptor, config.mensajes);
     let mut base = motores::almacen(&config.base, &config.datos, &avisos)?;
-    let mut guardar = |coleccion: &str, documentos: &[Documento]| {
-        insistir(&parada, &avisos, || base.insertar(coleccion, documentos))
+    let con_el_broker = Insistencia::new("el broker", &parada, &avisos);
+    let con_la_base = Insistencia::new("la base de datos", &parada, &avisos);
+    let guardar = |base: &mut dyn Almacen, coleccion: &str, documentos: &[Documento]| {
+        con_la_base.insistir(|| base.insertar(coleccion, documentos))
     };
     let mut consumo = Consumo::new(TOPIC, config.ventana);
     let mut tablero = Tablero::new(&pantalla);
@@ -51,21 +52,18 @@ fn consumidor() -> Result<(), Fallo> {
     // 2. Bucle: cada tanda de mensajes, como la entrega el broker.
     while !receptor.completo() && !parada.pedida() {
         let pedida = Instant::now();
-        let Some(recibido) = insistir(&parada, &avisos, || receptor.recibir(ESPERA))? else { break };
+        let Some(recibido) = con_el_broker.insistir(|| receptor.recibir(ESPERA))? else { break };
         let tanda = consumo.leer(&recibido, SystemTime::now());
 
         // Descartados, crudos, KPIs y commit, en este orden: así nada se pierde ni se repite.
         // Nada, si se ha pedido parar con la base de datos caída.
-        let Some(descartados) = guardar(DESCARTADOS, &tanda.descartados)? else { break };
-        let Some(crudos) = guardar(CRUDOS, &tanda.crudos)? else { break };
+        let Some(descartados) = guardar(&mut *base, DESCARTADOS, &tanda.descartados)? else { break };
+        let Some(crudos) = guardar(&mut *base, CRUDOS, &tanda.crudos)? else { break };
+        let situar = || consumo.situar(&recibido, |p, desde| base.ventanas(TOPIC, p, desde));
+        let Some(()) = con_la_base.insistir(situar)? else { break };
         let cierre = consumo.contar(&tanda, pedida, Instant::now());
-        let Some(kpis) = guardar(KPIS, &cierre.kpis)? else { break };
-        if !cierre.confirmar.is_empty()
-            && let Err(error) = receptor.confirmar(&cierre.confirmar)
-        {
-            // Releer no repite nada.
-            pantalla.avisar(Nivel::Aviso, &format!("{error}. Se relee lo que no se ha confirmado."));
-        }
+        let Some(kpis) = guardar(&mut *base, KPIS, &cierre.kpis)? else { break };
+        receptor.confirmar(&cierre.confirmar)?; // si no se puede ahora, en otra vuelta
         let guardado = Guardado { crudos, descartados, kpis };
         tablero.tanda(&tanda, &cierre, guardado, &consumo, || receptor.atraso().ok());
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use practicas_iabd06::avisos::Nivel;
 use practicas_iabd06::config::panel::Panel;
 use practicas_iabd06::fallo::{Fallo, salir};
+use practicas_iabd06::panel::secretos::Secretos;
 use practicas_iabd06::panel::{abrir, conexiones, puerta, web};
 use practicas_iabd06::pantalla::Pantalla;
 use practicas_iabd06::parada::Parada;
@@ -28,7 +29,8 @@ fn panel() -> Result<(), Fallo> {
     // 1. De dónde se lee, con la misma configuración que los demás programas.
     let puntos = abrir::puntos(&config.puntos, &config.datos)?;
     let documentos = abrir::documentos(&config.base, &config.datos)?;
-    let pagina = web::Pagina::new(&config.escuchar, puntos, documentos)?;
+    let pagina =
+        web::Pagina::new(&config.escuchar, puntos, documentos, Secretos::de(&config.puntos, &config.base))?;
 
     // 2. La puerta: a partir de aquí se puede entrar.
     let escucha = puerta::escuchar(&config.escuchar, config.puerto)?;
@@ -40,10 +42,8 @@ fn panel() -> Result<(), Fallo> {
     thread::spawn(move || {
         conexiones::atender(&escucha, Arc::new(move |peticion| pagina.responder(peticion)))
     });
-    if config.abrir
-        && let Err(frase) = puerta::abrir_navegador(&url)
-    {
-        pantalla.avisar(Nivel::Aviso, &frase.0);
+    if config.abrir {
+        puerta::abrir_navegador(&url, pantalla.avisos());
     }
 
     // 3. Hasta Ctrl-C. No hay nada que guardar.

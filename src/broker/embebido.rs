@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::{Emisor, ErrorBroker, PorEnviar, Receptor, Recibido, Registro};
-use crate::embebido;
+use crate::avisos::Avisos;
+use crate::embebido::{self, Abierto};
+use crate::fallo::Frase;
+use crate::herramientas::texto::contar;
 
 /// Mensajes que se leen de una vez, como mucho.
 const TANDA: i64 = 2_000;
@@ -19,58 +22,73 @@ const PAUSA: Duration = Duration::from_millis(50);
 
 /// Manda mensajes a un topic del fichero.
 pub struct EmisorEmbebido {
-    conexion: Connection,
+    fichero: Abierto,
     topic: String,
+    enviados: u64,
+    perdidos: u64,
 }
 
 /// Recibe los mensajes de un topic del fichero.
 pub struct ReceptorEmbebido {
-    conexion: Connection,
+    fichero: Abierto,
     topic: String,
     grupo: String,
-    siguiente: Option<i64>, // nada: hay que volver a lo confirmado
+    siguiente: Option<i64>, // nada: hay que empezar por lo confirmado
     reiniciada: bool,
 }
 
 impl EmisorEmbebido {
-    /// Abre el fichero de `datos`.
+    /// Abre el fichero de `datos`. Por `avisos` dice si alguien lo borra.
     ///
     /// # Errors
     /// [`ErrorBroker::Definitivo`] si no se puede.
-    pub fn new(datos: &Path, topic: &str) -> Result<Self, ErrorBroker> {
-        let conexion = embebido::abrir(datos).map_err(|frase| ErrorBroker::Definitivo(frase.0))?;
-        Ok(EmisorEmbebido { conexion, topic: topic.to_owned() })
+    pub fn new(datos: &Path, topic: &str, avisos: &Avisos) -> Result<Self, ErrorBroker> {
+        let fichero = Abierto::new(datos, avisos).map_err(definitivo)?;
+        Ok(EmisorEmbebido { fichero, topic: topic.to_owned(), enviados: 0, perdidos: 0 })
+    }
+
+    fn escribir(&mut self, mensajes: &[PorEnviar]) -> rusqlite::Result<()> {
+        // IMMEDIATE: el candado se pide al empezar, así dos productores no eligen el mismo offset.
+        let conexion = self.fichero.conexion();
+        let transaccion = conexion.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let primero = final_de(&transaccion, &self.topic)?;
+        let mut insertar = transaccion.prepare_cached("INSERT INTO mensajes VALUES (?1, 0, ?2, ?3, ?4)")?;
+        for (offset, mensaje) in (primero..).zip(mensajes) {
+            insertar.execute(params![self.topic, offset, mensaje.clave.as_bytes(), mensaje.valor])?;
+        }
+        drop(insertar);
+        transaccion.commit()
     }
 }
 
 impl Emisor for EmisorEmbebido {
     fn enviar(&mut self, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker> {
-        let (conexion, topic) = (&mut self.conexion, &self.topic);
-        let mut enviar = || -> rusqlite::Result<()> {
-            // IMMEDIATE: el candado se pide al empezar, así dos productores no eligen el mismo offset.
-            let transaccion = conexion.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let primero = final_de(&transaccion, topic)?;
-            let mut insertar =
-                transaccion.prepare_cached("INSERT INTO mensajes VALUES (?1, 0, ?2, ?3, ?4)")?;
-            for (offset, mensaje) in (primero..).zip(mensajes) {
-                insertar.execute(params![topic, offset, mensaje.clave.as_bytes(), mensaje.valor])?;
+        loop {
+            let hecho = self.escribir(mensajes).map_err(|e| fallo(&e));
+            let perdido = contar(self.enviados, "mensaje ya confirmado", "mensajes ya confirmados");
+            let perdido = format!("con él se ha perdido lo que tenía, y {perdido} de este programa");
+            if !self.fichero.reabierto(&perdido).map_err(definitivo)? {
+                self.enviados += if hecho.is_ok() { mensajes.len() as u64 } else { 0 };
+                return hecho;
             }
-            drop(insertar);
-            transaccion.commit()
-        };
-        enviar().map_err(|e| fallo(&e))
+            self.perdidos += mem::take(&mut self.enviados);
+        }
+    }
+
+    fn perdidos(&self) -> u64 {
+        self.perdidos
     }
 }
 
 impl ReceptorEmbebido {
-    /// Abre el fichero de `datos`, en nombre de `grupo`.
+    /// Abre el fichero de `datos`, en nombre de `grupo`. Por `avisos` dice si alguien lo borra.
     ///
     /// # Errors
     /// [`ErrorBroker::Definitivo`] si no se puede.
-    pub fn new(datos: &Path, topic: &str, grupo: &str) -> Result<Self, ErrorBroker> {
-        let conexion = embebido::abrir(datos).map_err(|frase| ErrorBroker::Definitivo(frase.0))?;
+    pub fn new(datos: &Path, topic: &str, grupo: &str, avisos: &Avisos) -> Result<Self, ErrorBroker> {
+        let fichero = Abierto::new(datos, avisos).map_err(definitivo)?;
         let (topic, grupo) = (topic.to_owned(), grupo.to_owned());
-        Ok(ReceptorEmbebido { conexion, topic, grupo, siguiente: None, reiniciada: false })
+        Ok(ReceptorEmbebido { fichero, topic, grupo, siguiente: None, reiniciada: false })
     }
 
     /// El offset por el que va: si no se sabe, lo confirmado o el principio.
@@ -78,8 +96,8 @@ impl ReceptorEmbebido {
         if let Some(siguiente) = self.siguiente {
             return Ok(siguiente);
         }
-        let confirmado = self
-            .conexion
+        let conexion = self.fichero.conexion();
+        let confirmado = conexion
             .query_row(
                 "SELECT siguiente FROM grupos WHERE grupo = ?1 AND topic = ?2 AND particion = 0",
                 params![self.grupo, self.topic],
@@ -88,7 +106,7 @@ impl ReceptorEmbebido {
             .optional()
             .map_err(|e| fallo(&e))?
             .unwrap_or(0);
-        let fin = final_de(&self.conexion, &self.topic).map_err(|e| fallo(&e))?;
+        let fin = final_de(conexion, &self.topic).map_err(|e| fallo(&e))?;
         if confirmado > fin {
             let detalle = format!(
                 "el grupo {} iba por el offset {confirmado} y el topic acaba en el {fin}",
@@ -103,15 +121,16 @@ impl ReceptorEmbebido {
 
     fn leer(&mut self) -> Result<Vec<Registro>, ErrorBroker> {
         let desde = self.posicion()?;
+        let (conexion, topic) = (self.fichero.conexion(), &self.topic);
         let leer = || -> rusqlite::Result<Vec<Registro>> {
-            let mut consulta = self.conexion.prepare_cached(
+            let mut consulta = conexion.prepare_cached(
                 "SELECT offset, clave, valor FROM mensajes
                  WHERE topic = ?1 AND particion = 0 AND offset >= ?2 ORDER BY offset LIMIT ?3",
             )?;
             let registro = |fila: &rusqlite::Row| {
                 Ok(Registro { particion: 0, offset: fila.get(0)?, clave: fila.get(1)?, valor: fila.get(2)? })
             };
-            consulta.query_map(params![self.topic, desde, TANDA], registro)?.collect()
+            consulta.query_map(params![topic, desde, TANDA], registro)?.collect()
         };
         let registros = leer().map_err(|e| fallo(&e))?;
         if let Some(ultimo) = registros.last() {
@@ -125,7 +144,12 @@ impl Receptor for ReceptorEmbebido {
     fn recibir(&mut self, espera: Duration) -> Result<Recibido, ErrorBroker> {
         let hasta = Instant::now() + espera;
         loop {
-            let registros = self.leer().inspect_err(|_| self.siguiente = None)?;
+            let leido = self.leer();
+            if self.fichero.reabierto("se lee desde el principio").map_err(definitivo)? {
+                self.siguiente = None;
+                continue;
+            }
+            let registros = leido?;
             let falta = hasta.saturating_duration_since(Instant::now());
             if !registros.is_empty() || falta.is_zero() {
                 let reiniciadas = if mem::take(&mut self.reiniciada) { vec![0] } else { Vec::new() };
@@ -137,22 +161,19 @@ impl Receptor for ReceptorEmbebido {
 
     fn confirmar(&mut self, siguientes: &BTreeMap<i32, i64>) -> Result<(), ErrorBroker> {
         for (particion, siguiente) in siguientes {
-            let hecho = self.conexion.execute(
+            let hecho = self.fichero.conexion().execute(
                 "INSERT INTO grupos VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET siguiente = excluded.siguiente",
                 params![self.grupo, self.topic, particion, siguiente],
             );
-            if let Err(error) = hecho {
-                self.siguiente = None;
-                return Err(fallo(&error));
-            }
+            hecho.map_err(|e| fallo(&e))?;
         }
         Ok(())
     }
 
     fn atraso(&mut self) -> Result<u64, ErrorBroker> {
         let siguiente = self.posicion()?;
-        let fin = final_de(&self.conexion, &self.topic).map_err(|e| fallo(&e))?;
+        let fin = final_de(self.fichero.conexion(), &self.topic).map_err(|e| fallo(&e))?;
         Ok(u64::try_from(fin - siguiente).unwrap_or(0))
     }
 }
@@ -166,4 +187,8 @@ fn final_de(conexion: &Connection, topic: &str) -> rusqlite::Result<i64> {
 
 fn fallo(error: &rusqlite::Error) -> ErrorBroker {
     embebido::fallo(error, ErrorBroker::Pasajero, ErrorBroker::Definitivo)
+}
+
+fn definitivo(frase: Frase) -> ErrorBroker {
+    ErrorBroker::Definitivo(frase.0)
 }

@@ -10,7 +10,8 @@ use super::{Emisor, PorEnviar};
 use crate::avisos::Avisos;
 use crate::fallo::Fallo;
 use crate::herramientas::candado::{candado, sin_veneno};
-use crate::insistir::insistir;
+use crate::herramientas::texto::contar;
+use crate::insistir::Insistencia;
 use crate::parada::Parada;
 
 /// Mensajes sin confirmar, como mucho. Con la cola llena, `send()` espera.
@@ -29,7 +30,7 @@ pub struct Envios {
 
 /// Cómo ha acabado todo.
 pub struct Cierre {
-    /// Mensajes que el broker ha confirmado.
+    /// Mensajes que el broker ha confirmado y tiene.
     pub confirmados: u64,
     /// Los aceptados que no ha confirmado: no se sabe si han llegado.
     pub pendientes: u64,
@@ -47,6 +48,8 @@ struct Marcador {
 #[derive(Default)]
 struct Cuenta {
     confirmados: u64,
+    /// De los confirmados, los que ya no están.
+    perdidos: u64,
     acabado: bool,
 }
 
@@ -59,12 +62,10 @@ impl Envios {
         let (marcador, parada) = (Arc::<Marcador>::default(), parada.clone());
         let del_hilo = Arc::clone(&marcador);
         let hilo = thread::spawn(move || {
-            let resultado = enviar_todo(pendientes, &mut *emisor, &parada, &avisos, &del_hilo);
-            if resultado.is_err() {
-                parada.pedir(); // el programa no tiene nada más que hacer
-            }
-            del_hilo.cuenta().acabado = true;
-            del_hilo.timbre.notify_all();
+            let mut final_ = Final { marcador: &del_hilo, parada: &parada, bien: false };
+            let broker = Insistencia::new("el broker", &parada, &avisos);
+            let resultado = enviar_todo(pendientes, &mut *emisor, &broker, &del_hilo);
+            final_.bien = resultado.is_ok();
             resultado
         });
         Envios { cola, aceptados: 0, marcador, hilo }
@@ -92,14 +93,15 @@ impl Envios {
         }
     }
 
-    /// Mensajes que el broker ha confirmado.
+    /// Mensajes que el broker ha confirmado y tiene.
     pub fn confirmados(&self) -> u64 {
-        self.marcador.cuenta().confirmados
+        let cuenta = self.marcador.cuenta();
+        cuenta.confirmados - cuenta.perdidos
     }
 
     /// Mensajes aceptados que el broker no ha confirmado todavía.
     pub fn pendientes(&self) -> u64 {
-        self.aceptados - self.confirmados()
+        self.aceptados - self.marcador.cuenta().confirmados
     }
 
     /// Manda lo que quede en la cola y dice cómo ha acabado.
@@ -108,8 +110,33 @@ impl Envios {
         let fin = self.hilo.join().unwrap_or_else(|_| {
             Err(Fallo::Ejecucion("el hilo que envía ha acabado mal: es un fallo del programa".to_owned()))
         });
-        let confirmados = self.marcador.cuenta().confirmados;
-        Cierre { confirmados, pendientes: self.aceptados - confirmados, fin }
+        let Cuenta { confirmados, perdidos, .. } = *self.marcador.cuenta();
+        let fin = fin.and(match perdidos {
+            0 => Ok(()),
+            _ => Err(Fallo::Ejecucion(format!(
+                "al borrarse el fichero del broker se perdió lo que tenía: {}",
+                contar(perdidos, "mensaje que había confirmado", "mensajes que había confirmado")
+            ))),
+        });
+        Cierre { confirmados: confirmados - perdidos, pendientes: self.aceptados - confirmados, fin }
+    }
+}
+
+/// Al soltarlo marca que el hilo ha acabado, también si muere a medias: quien espera a que se confirme algo
+/// no se queda esperando, y si no ha acabado bien el programa no tiene nada más que hacer.
+struct Final<'a> {
+    marcador: &'a Marcador,
+    parada: &'a Parada,
+    bien: bool,
+}
+
+impl Drop for Final<'_> {
+    fn drop(&mut self) {
+        if !self.bien {
+            self.parada.pedir();
+        }
+        self.marcador.cuenta().acabado = true;
+        self.marcador.timbre.notify_all();
     }
 }
 
@@ -124,16 +151,18 @@ impl Marcador {
 fn enviar_todo(
     pendientes: Receiver<PorEnviar>,
     emisor: &mut dyn Emisor,
-    parada: &Parada,
-    avisos: &Avisos,
+    broker: &Insistencia,
     marcador: &Marcador,
 ) -> Result<(), Fallo> {
     while let Ok(primero) = pendientes.recv() {
         let tanda: Vec<_> = [primero].into_iter().chain(pendientes.try_iter().take(TANDA - 1)).collect();
-        if insistir(parada, avisos, || emisor.enviar(&tanda))?.is_none() {
+        if broker.insistir(|| emisor.enviar(&tanda))?.is_none() {
             break; // se ha pedido parar con el broker caído
         }
-        marcador.cuenta().confirmados += tanda.len() as u64;
+        let mut cuenta = marcador.cuenta();
+        cuenta.confirmados += tanda.len() as u64;
+        cuenta.perdidos = emisor.perdidos();
+        drop(cuenta);
         marcador.timbre.notify_all();
     }
     Ok(())

@@ -34,7 +34,6 @@ impl Historia {
     }
 
     /// Lo último que se ha confirmado de una partición.
-    #[cfg(feature = "librdkafka")]
     pub fn confirmado(&self, id: i32) -> Option<i64> {
         self.confirmado.get(&id).copied()
     }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 /// Lo que se espera a que un topic recién pedido esté listo.
-pub const PLAZO_TOPIC: Duration = Duration::from_secs(10);
+pub const PLAZO_TOPIC: Duration = Duration::from_secs(9);
+
+/// Lo que se espera a que tengan líder todas las particiones, si ya lo tiene alguna.
+pub const PLAZO_LIDER: Duration = Duration::from_secs(3);
 
 /// Lo que se espera entre dos preguntas seguidas al broker.
 pub const PAUSA: Duration = Duration::from_millis(100);

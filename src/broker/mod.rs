@@ -8,6 +8,7 @@
 //! Reintentar no es cosa de los motores: dicen qué ha fallado, y quien los usa espera y vuelve a
 //! llamar. Tras un [`ErrorBroker::Pasajero`], la siguiente llamada vuelve a conectar si hace falta.
 
+pub mod confirmador;
 mod direcciones;
 #[cfg(feature = "embebido")]
 pub mod embebido;
@@ -17,6 +18,7 @@ mod historia;
 pub mod kafka;
 #[cfg(feature = "librdkafka")]
 pub mod librdkafka;
+mod lideres;
 mod limites;
 pub mod tope;
 
@@ -75,21 +77,28 @@ pub trait Emisor: Send {
     /// # Errors
     /// [`ErrorBroker`]. Entonces no se sabe cuáles han llegado: reenviarlos puede repetir alguno.
     fn enviar(&mut self, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker>;
+
+    /// Mensajes que se confirmaron y después se han perdido: solo si alguien borra el fichero del motor embebido.
+    fn perdidos(&self) -> u64 {
+        0
+    }
 }
 
 /// Quien recibe los mensajes de un topic, en nombre de un grupo.
 pub trait Receptor: Send {
     /// Los siguientes mensajes; ninguno si en `espera` no llega nada.
     ///
-    /// Empieza por lo último confirmado del grupo y, si no hay nada confirmado, por el principio.
-    /// Tras un error vuelve a empezar por lo último confirmado.
+    /// Empieza por lo último confirmado del grupo y, si no hay nada confirmado, por el principio. Tras un
+    /// error sigue por donde iba; la partición en que no puede, vuelve a lo confirmado y está en
+    /// [`reiniciadas`](Recibido::reiniciadas).
     ///
     /// # Errors
     /// [`ErrorBroker`]; es definitivo, con [`ErrorBroker::otra_historia`], si lo confirmado está más
     /// allá del final del topic.
     fn recibir(&mut self, espera: Duration) -> Result<Recibido, ErrorBroker>;
 
-    /// Confirma, por partición, el offset del siguiente mensaje por leer.
+    /// Confirma, por partición, el offset del siguiente mensaje por leer. Si falla no obliga a releer: se
+    /// puede seguir recibiendo y confirmar más tarde.
     ///
     /// # Errors
     /// [`ErrorBroker`].
@@ -98,7 +107,7 @@ pub trait Receptor: Send {
     /// Mensajes que hay en el topic después de los ya recibidos, entre todas las particiones.
     ///
     /// # Errors
-    /// [`ErrorBroker`]. Como en [`recibir`](Self::recibir), después se vuelve a lo último confirmado.
+    /// [`ErrorBroker`].
     fn atraso(&mut self) -> Result<u64, ErrorBroker>;
 }
 

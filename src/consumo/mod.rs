@@ -13,6 +13,7 @@ use std::time::{Instant, SystemTime};
 use crate::almacen::Documento;
 use crate::broker::{Recibido, Registro};
 use crate::fecha;
+use crate::guardadas::{Guardadas, Paso, Ventana};
 use crate::kpis::Agregador;
 use crate::mensaje::{self, Leido, Metricas};
 use crate::nombres::DESCARTADOS;
@@ -25,6 +26,8 @@ pub struct Consumo {
     topic: String,
     ventana: u64,
     agregadores: BTreeMap<i32, Agregador>,
+    /// De cada partición que se está leyendo, las ventanas que ya estaban guardadas.
+    guardadas: BTreeMap<i32, Guardadas>,
     dichas: BTreeSet<String>,
 }
 
@@ -59,13 +62,15 @@ pub struct Cierre {
     pub kpis: Vec<Documento>,
     /// Por partición, el offset por el que habría que seguir tras un reinicio.
     pub confirmar: BTreeMap<i32, i64>,
+    /// Lo que hay que decir.
+    pub avisos: Vec<String>,
 }
 
 impl Consumo {
     /// Ventanas de `ventana` mensajes sobre `topic`.
     pub fn new(topic: &str, ventana: u64) -> Self {
-        let (agregadores, dichas) = (BTreeMap::new(), BTreeSet::new());
-        Consumo { topic: topic.to_owned(), ventana, agregadores, dichas }
+        let (agregadores, guardadas, dichas) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Consumo { topic: topic.to_owned(), ventana, agregadores, guardadas, dichas }
     }
 
     /// Reparte los mensajes de una lectura, que ha llegado a esta hora. Antes olvida la ventana abierta de las
@@ -119,20 +124,52 @@ impl Consumo {
         }
     }
 
+    /// De cada partición que empieza, o vuelve a empezar, pregunta qué ventanas hay guardadas que acaben por su
+    /// primer mensaje o después. Antes de contarlos; se puede repetir.
+    ///
+    /// # Errors
+    /// Los de `preguntar`, que recibe la partición y ese offset.
+    pub fn situar<E>(
+        &mut self,
+        recibido: &Recibido,
+        mut preguntar: impl FnMut(i32, i64) -> Result<Vec<Ventana>, E>,
+    ) -> Result<(), E> {
+        self.guardadas.retain(|particion, _| !recibido.reiniciadas.contains(particion));
+        for Registro { particion, offset, .. } in &recibido.registros {
+            if !self.guardadas.contains_key(particion) {
+                self.guardadas.insert(*particion, Guardadas::new(preguntar(*particion, *offset)?));
+            }
+        }
+        Ok(())
+    }
+
     /// Cuenta los mensajes de una tanda que se pidió en `pedida` y está guardada desde `guardada`.
     pub fn contar(&mut self, tanda: &Tanda, pedida: Instant, guardada: Instant) -> Cierre {
         let mut cierre = Cierre::default();
         for (particion, mensajes) in &tanda.por_contar {
             let agregador =
                 self.agregadores.entry(*particion).or_insert_with(|| Agregador::new(self.ventana));
-            let cuentan = mensajes.iter().filter(|m| m.cuenta.is_some()).count();
+            let guardadas = self.guardadas.entry(*particion).or_default();
+            let paso = |m: &PorContar| m.cuenta.map(|_| guardadas.paso(m.offset, self.ventana));
+            let pasos: Vec<_> = mensajes.iter().map(paso).collect();
+            let cuentan = pasos.iter().filter(|p| matches!(p, Some(Paso::Contar | Paso::Empezar))).count();
             if cuentan > 0 {
                 agregador.tanda(u32::try_from(cuentan).unwrap_or(u32::MAX), pedida, guardada);
             }
-            for PorContar { offset, crc32, cuenta } in mensajes {
-                if let Some((metricas, llegada)) = cuenta {
-                    let kpis = agregador.sumar(metricas, *offset, *crc32, *llegada);
-                    cierre.kpis.extend(kpis.map(|k| documentos::de_kpis(&self.topic, *particion, &k)));
+            for (PorContar { offset, crc32, cuenta }, paso) in mensajes.iter().zip(pasos) {
+                if matches!(paso, Some(Paso::Empezar | Paso::Saltar)) {
+                    agregador.dejar();
+                }
+                match (cuenta, paso) {
+                    (_, Some(Paso::Saltar)) => {
+                        let hasta = guardadas.por_decir();
+                        cierre.avisos.extend(hasta.map(|hasta| salto(*particion, *offset, hasta)));
+                    }
+                    (Some((metricas, llegada)), _) => {
+                        let kpis = agregador.sumar(metricas, *offset, *crc32, *llegada);
+                        cierre.kpis.extend(kpis.map(|k| documentos::de_kpis(&self.topic, *particion, &k)));
+                    }
+                    (None, _) => {}
                 }
                 if agregador.mensajes() == 0 {
                     cierre.confirmar.insert(*particion, offset + 1);
@@ -151,4 +188,11 @@ impl Consumo {
     pub fn abiertas(&self) -> impl Iterator<Item = (i32, u64)> {
         self.agregadores.iter().map(|(p, a)| (*p, a.mensajes())).filter(|(_, n)| *n > 0)
     }
+}
+
+fn salto(particion: i32, desde: i64, hasta: i64) -> String {
+    format!(
+        "La partición {particion} se lee otra vez desde el mensaje {desde}, y hasta el {hasta} los hay que ya están en \
+         ventanas guardadas (los offsets del grupo han vuelto atrás, o --ventana era otra): no se cuentan dos veces."
+    )
 }

@@ -6,4 +6,5 @@ pub mod causa;
 pub mod direccion;
 pub mod lineas;
 pub mod reintentos;
+pub mod sitio;
 pub mod texto;

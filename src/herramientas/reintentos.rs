@@ -50,8 +50,11 @@ impl Reintentos {
             return tope;
         }
         let base = f64::from(self.politica.exponential_base.max(1));
-        let minima = self.politica.retry_interval.as_secs_f64() * base.powf(f64::from(self.fallos - 1));
+        let tope = tope.as_secs_f64();
+        // Con el tope ya aquí: tras muchos fallos la potencia es infinita, y restar infinitos no es un número.
+        let potencia = base.powf(f64::from(self.fallos - 1));
+        let minima = (self.politica.retry_interval.as_secs_f64() * potencia).min(tope);
         let espera = minima + (minima * base - minima) * azar;
-        Duration::from_secs_f64(espera.min(tope.as_secs_f64()))
+        Duration::from_secs_f64(espera.min(tope))
     }
 }

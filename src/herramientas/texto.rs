@@ -1,4 +1,6 @@
-//! Frases y textos: contar en singular y plural, enumerar, cortar y limpiar lo que no se ve.
+//! Frases y textos: contar en singular y plural, decir cuánto tiempo, enumerar, cortar y limpiar lo que no se ve.
+
+use std::time::Duration;
 
 /// «1 punto», «3 puntos».
 pub fn contar(n: u64, uno: &str, varios: &str) -> String {
@@ -24,15 +26,23 @@ pub fn recortar(texto: &str, max: usize) -> String {
     }
 }
 
+/// Un tiempo, en la unidad que lo deja corto: «45 s», «90 min», «5 h».
+pub fn duracion(tiempo: Duration) -> String {
+    match tiempo.as_secs() {
+        s @ ..120 => format!("{s} s"),
+        s @ ..7200 => format!("{} min", (s + 30) / 60),
+        s => format!("{} h", (s + 1800) / 3600),
+    }
+}
+
 /// Un texto de fuera en una línea y sin nada que mande en un terminal: ni códigos de control ni los de
-/// Unicode que cambian el sentido en que se lee.
+/// Unicode que cambian el sentido en que se lee. En su sitio queda un espacio.
 pub fn limpiar(texto: &str) -> String {
     let manda = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    let palabras = texto.split_whitespace().map(|palabra| palabra.replace(manda, ""));
-    palabras.filter(|palabra| !palabra.is_empty()).collect::<Vec<_>>().join(" ")
+    texto.replace(manda, " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Sin lo que no se ve por los lados: espacios de todas clases, retornos de carro y marcas de ancho cero, que
@@ -63,6 +73,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn una_duracion_se_dice_en_una_unidad() {
+        let dichas = [1, 119, 120, 3_599, 7_199, 7_200, 86_400].map(|s| duracion(Duration::from_secs(s)));
+        assert_eq!(dichas, ["1 s", "119 s", "2 min", "60 min", "120 min", "2 h", "24 h"]);
+    }
+
+    #[test]
     fn recortar_cuenta_letras_y_no_bytes() {
         assert_eq!(recortar("año", 3), "año");
         assert_eq!(recortar("años", 3), "año…");
@@ -72,7 +88,7 @@ mod tests {
     #[test]
     fn limpiar_deja_una_linea_sin_codigos() {
         let sucio = "\u{1b}[2J\u{1b}]0;hola\u{7}  a\r\n\tb \u{9b}1A\u{202e}c\u{0} \u{7f} ñ";
-        assert_eq!(limpiar(sucio), "[2J]0;hola a b 1Ac ñ");
+        assert_eq!(limpiar(sucio), "[2J ]0;hola a b 1A c ñ");
         assert_eq!(limpiar("\u{7f}\n"), "");
     }
 

@@ -10,6 +10,9 @@ use flate2::Crc;
 use crate::herramientas::causa::causa;
 use crate::herramientas::lineas;
 
+/// El fichero que dice de quién es la carpeta, para que el nombre corto no engañe.
+pub(super) const FICHA: &str = "identidad.txt";
+
 /// Una carpeta reservada. Se libera al soltarla, o cuando el proceso muere de cualquier manera.
 #[derive(Debug)]
 pub struct Carpeta {
@@ -63,7 +66,7 @@ impl Carpeta {
             }
             Err(TryLockError::Error(error)) => return Err(fallo(error)),
         };
-        let ficha = ruta.join("identidad.txt");
+        let ficha = ruta.join(FICHA);
         match fs::read_to_string(&ficha) {
             Ok(otra) if otra == identidad => {}
             Ok(otra) if identidad.starts_with(&otra) => fs::write(&ficha, identidad).map_err(fallo)?,
@@ -74,11 +77,15 @@ impl Carpeta {
     }
 
     /// Reserva una carpeta que ya existe, de quien sea. `None` si la usa otro agente o no es de ninguno.
-    pub(super) fn otra(ruta: PathBuf) -> Option<Self> {
-        if !ruta.join("cerrojo").is_file() {
-            return None;
+    pub(super) fn otra(ruta: PathBuf) -> io::Result<Option<Self>> {
+        if !ruta.join("cerrojo").exists() {
+            return Ok(None);
         }
-        cerrar(&ruta).ok().map(|cerrojo| Carpeta { ruta, _cerrojo: cerrojo })
+        match cerrar(&ruta) {
+            Ok(cerrojo) => Ok(Some(Carpeta { ruta, _cerrojo: cerrojo })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 }
 

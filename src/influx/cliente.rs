@@ -171,8 +171,14 @@ impl InfluxDBClient {
             }
         }
         for olvidada in olvidados::buscar(&self.datos, propia) {
-            let (frase, nombre) = (olvidada.frase(), olvidada.nombre());
-            let frase = format!("{frase}. Para enviarlos también aquí, arranca con --recuperar {nombre}");
+            let frase = match olvidada {
+                Ok(otra) => format!(
+                    "{}. Para enviarlos también aquí, arranca con --recuperar {}",
+                    otra.frase(),
+                    otra.nombre()
+                ),
+                Err(frase) => format!("{frase}."),
+            };
             (self.avisos)(Nivel::Aviso, &frase);
         }
         Ok(())

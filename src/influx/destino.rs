@@ -43,6 +43,8 @@ pub struct Resumen {
     pub perdidos: u64,
     /// Por qué queda algo pendiente.
     pub motivo: Option<String>,
+    /// Lo que ha ido hacia atrás el reloj la última vez, si alguna vez se ha puesto en hora.
+    pub retroceso: Option<Duration>,
 }
 
 /// Por qué `write()` no ha apuntado un punto.

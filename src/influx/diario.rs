@@ -12,8 +12,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::asegurador::{Asegurador, Tarea};
 use super::buffer::{Buffer, Lote};
-use super::segmento::Segmento;
+use super::carpeta::FICHA;
+use super::segmento::{Mirada, Segmento};
 use crate::avisos::{Avisos, Nivel};
 use crate::herramientas::texto::contar;
 
@@ -32,9 +34,9 @@ impl Default for Limites {
     }
 }
 
-/// Cada cuánto, como mucho, se pide al sistema que asegure en disco lo escrito. El margen evita
-/// que una lectura por segundo, que nunca llega exacta, se quede a veces sin asegurar.
-const CADA_FSYNC: Duration = Duration::from_millis(950);
+/// Cada cuánto, como mucho, se mira si los segmentos siguen en su sitio y se pide al sistema que asegure en disco
+/// lo escrito. El margen evita que una lectura por segundo, que nunca llega exacta, se quede a veces sin asegurar.
+const CADA_RONDA: Duration = Duration::from_millis(950);
 
 /// La cola en disco de un host_id hacia un destino.
 pub struct Diario {
@@ -42,9 +44,12 @@ pub struct Diario {
     limites: Limites,
     avisos: Avisos,
     segmentos: VecDeque<Segmento>,
-    siguiente: u64,  // número del próximo segmento
-    en_vuelo: usize, // segmentos que toca el lote que se está enviando
-    asegurado: Instant,
+    siguiente: u64,         // número del próximo segmento
+    en_vuelo: usize,        // segmentos que toca el lote que se está enviando
+    ficha: Option<Vec<u8>>, // lo que dice la carpeta de quién es
+    asegurador: Asegurador,
+    hay_nuevos: bool, // segmentos creados desde que se aseguró la carpeta
+    ronda: Instant,
     perdidas: u64,
 }
 
@@ -62,6 +67,7 @@ impl Diario {
             if segmento.lineas > 0 { segmentos.push(segmento) } else { segmento.borrar() }
         }
         segmentos.sort_by_key(|s| s.numero);
+        let asegurador = Asegurador::new(avisos.clone())?;
         Ok(Diario {
             carpeta: carpeta.to_owned(),
             limites,
@@ -69,7 +75,10 @@ impl Diario {
             siguiente,
             segmentos: segmentos.into(),
             en_vuelo: 0,
-            asegurado: Instant::now(),
+            ficha: fs::read(carpeta.join(FICHA)).ok(),
+            asegurador,
+            hay_nuevos: false,
+            ronda: Instant::now(),
             perdidas: 0,
         })
     }
@@ -79,8 +88,10 @@ impl Diario {
         let sirve = |s: &Segmento| s.fichero.is_some() && s.bytes < self.limites.segmento;
         if !self.segmentos.back().is_some_and(sirve) {
             self.hacer_sitio()?;
-            self.segmentos.push_back(Segmento::crear(&self.carpeta, self.siguiente)?);
+            let nuevo = Segmento::crear(&self.carpeta, self.siguiente)?;
+            self.segmentos.push_back(nuevo);
             self.siguiente += 1;
+            self.hay_nuevos = true;
         }
         Ok(self.segmentos.len() - 1)
     }
@@ -110,51 +121,87 @@ impl Diario {
         Ok(())
     }
 
-    /// Alguien ha borrado el fichero de un segmento con el agente en marcha.
-    fn dar_por_perdido(&mut self, i: usize) {
-        let Some(borrado) = self.segmentos.remove(i) else { return };
-        self.perdidas += borrado.lineas as u64;
-        let puntos = contar(borrado.lineas as u64, "punto", "puntos");
-        let frase = format!("Alguien ha borrado {}, con {puntos} que esperaban.", borrado.ruta.display());
-        (self.avisos)(Nivel::Error, &frase);
+    /// Mira si alguien ha borrado, movido o recortado algún segmento con el agente en marcha. Los de un envío en
+    /// marcha no se tocan: sus líneas van en el lote.
+    fn revisar(&mut self) -> io::Result<()> {
+        for i in (self.en_vuelo..self.segmentos.len()).rev() {
+            match self.segmentos[i].mirar()? {
+                Mirada::Bien => {}
+                Mirada::Fuera => self.rehacer(i)?,
+                Mirada::Perdido => self.dar_por_perdido(i),
+                Mirada::Corto => {
+                    let perdidas = self.segmentos[i].encoger()?;
+                    let ruta = self.segmentos[i].ruta.display().to_string();
+                    self.perder(perdidas, &format!("Alguien ha recortado {ruta}"));
+                }
+            }
+        }
+        Ok(())
     }
 
-    /// Pide al sistema que lo escrito llegue al disco, como mucho una vez por segundo.
-    fn asegurar_si_toca(&mut self) -> io::Result<()> {
-        if self.asegurado.elapsed() < CADA_FSYNC {
+    /// Pone otro segmento en el sitio de uno que alguien ha quitado, y que aún se puede leer.
+    fn rehacer(&mut self, i: usize) -> io::Result<()> {
+        let nuevo = self.segmentos[i].rehacer(&self.carpeta, self.siguiente)?;
+        self.siguiente += 1;
+        self.hay_nuevos = true;
+        if let Some(ficha) = &self.ficha {
+            fs::write(self.carpeta.join(FICHA), ficha)?;
+        }
+        let frase = format!(
+            "{} ya no está: alguien lo ha borrado, o movido. Se ha hecho otro con los puntos que esperaban ({}).",
+            self.segmentos[i].ruta.display(),
+            nuevo.lineas
+        );
+        self.segmentos[i] = nuevo;
+        (self.avisos)(Nivel::Aviso, &frase);
+        Ok(())
+    }
+
+    /// Alguien ha borrado el fichero de un segmento que ya no se escribía.
+    fn dar_por_perdido(&mut self, i: usize) {
+        let Some(borrado) = self.segmentos.remove(i) else { return };
+        self.perder(borrado.lineas, &format!("Alguien ha borrado {}", borrado.ruta.display()));
+    }
+
+    fn perder(&mut self, lineas: usize, que: &str) {
+        self.perdidas += lineas as u64;
+        let puntos = contar(lineas as u64, "punto", "puntos");
+        (self.avisos)(Nivel::Error, &format!("{que}, con {puntos} que esperaban."));
+    }
+
+    /// Como mucho una vez por segundo, revisa los segmentos y encarga que lo escrito llegue al disco. Si el encargo
+    /// anterior no ha acabado, será en la ronda siguiente.
+    fn ronda_si_toca(&mut self) -> io::Result<()> {
+        if self.ronda.elapsed() < CADA_RONDA {
             return Ok(());
         }
-        self.asegurado = Instant::now();
-        let abierto = self.segmentos.back().map(|s| s.numero);
-        for segmento in &mut self.segmentos {
-            if let Some(fichero) = &segmento.fichero {
-                fichero.sync_data()?;
-            }
-            if Some(segmento.numero) != abierto {
+        self.revisar()?;
+        self.ronda = Instant::now();
+        let abiertos = self.segmentos.iter().filter_map(|s| s.fichero.as_ref());
+        let Ok(ficheros) = abiertos.map(File::try_clone).collect() else { return Ok(()) };
+        let carpeta = self.hay_nuevos.then(|| self.carpeta.clone());
+        if self.asegurador.empezar(Tarea { ficheros, carpeta }) {
+            self.hay_nuevos = false;
+            let abierto = self.segmentos.back().map(|s| s.numero);
+            for segmento in self.segmentos.iter_mut().filter(|s| Some(s.numero) != abierto) {
                 segmento.fichero = None;
             }
         }
-        // En Unix, un fichero recién creado solo aguanta un apagón si se asegura su carpeta.
-        #[cfg(unix)]
-        File::open(&self.carpeta)?.sync_all()?;
         Ok(())
     }
 }
 
 impl Buffer for Diario {
     fn anotar(&mut self, linea: &str) -> io::Result<()> {
+        self.ronda_si_toca()?;
         let i = self.abierto()?;
-        self.segmentos[i].anadir(linea)?;
-        // La línea ya está en el sistema; que el disco tarde o falle al asegurarla no la quita.
-        if let Err(error) = self.asegurar_si_toca() {
-            (self.avisos)(Nivel::Detalle, &format!("fsync del diario: {error}"));
-        }
-        Ok(())
+        self.segmentos[i].anadir(linea)
     }
 
     fn lote(&mut self, max: usize) -> io::Result<Lote> {
         let mut lote = Lote::default();
         self.en_vuelo = 0;
+        let _ = self.revisar(); // lo que aún no se pueda rehacer se puede leer igual
         while let Some(segmento) = self.segmentos.get(self.en_vuelo)
             && lote.lineas < max
         {

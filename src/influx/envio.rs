@@ -161,6 +161,9 @@ impl Envio {
         if saturado || contestacion.quiza_por_lo_enviado() {
             self.trozos.no_entra(lineas); // la próxima vez, con menos
         }
+        if matches!(contestacion, Contestacion::DemasiadoGrande(..)) {
+            self.trozos.no_era_lo_que_ocupa();
+        }
         self.voz.mal(&motivo);
         let espera = match contestacion {
             // Un 0, o una fecha pasada porque los relojes no coinciden, no es permiso para insistir sin parar.

@@ -7,6 +7,7 @@
 //! ([`contestacion`], [`frases`]).
 
 pub mod acceso;
+mod asegurador;
 pub mod buffer;
 pub mod carpeta;
 pub mod cliente;

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::buffer::{Buffer, Lote};
-use super::carpeta::Carpeta;
+use super::carpeta::{Carpeta, FICHA};
 use super::diario::Limites;
 use super::segmento::Segmento;
+use crate::avisos::Avisos;
 use crate::fallo::Frase;
 use crate::herramientas::causa::causa;
 use crate::herramientas::texto::{contar, limpiar, recortar};
@@ -27,17 +28,17 @@ pub(super) struct Olvidada {
 }
 
 impl Olvidada {
-    /// Si otro agente la está usando, o no se puede leer, no es de las olvidadas.
-    fn abrir(ruta: PathBuf) -> Option<Self> {
-        let carpeta = Carpeta::otra(ruta)?;
+    /// `None` si la está usando otro agente o no es de ninguno.
+    fn abrir(ruta: PathBuf) -> io::Result<Option<Self>> {
+        let Some(carpeta) = Carpeta::otra(ruta)? else { return Ok(None) };
+        let nada: Avisos = Arc::new(|_, _| {});
         let mut segmentos = Vec::new();
-        for entrada in fs::read_dir(&carpeta.ruta).ok()? {
-            let segmento =
-                Segmento::recuperar(entrada.ok()?.path(), &(Arc::new(|_, _: &str| {}) as _)).ok()?;
+        for entrada in fs::read_dir(&carpeta.ruta)? {
+            let segmento = Segmento::recuperar(entrada?.path(), &nada)?;
             segmentos.extend(segmento.filter(|s| s.lineas > 0));
         }
         segmentos.sort_by_key(|s| s.numero);
-        Some(Olvidada { carpeta, segmentos })
+        Ok(Some(Olvidada { carpeta, segmentos }))
     }
 
     /// Cuántos puntos esperan.
@@ -47,11 +48,14 @@ impl Olvidada {
 
     /// «En CARPETA esperan 5 puntos de «servidor_A» para http://…».
     pub(super) fn frase(&self) -> String {
-        let identidad = fs::read_to_string(self.carpeta.ruta.join("identidad.txt")).unwrap_or_default();
+        let identidad = fs::read_to_string(self.carpeta.ruta.join(FICHA)).unwrap_or_default();
         let mut lineas = identidad.lines();
         let host_id = lineas.next().unwrap_or_default().trim_start_matches("host_id=");
         let destino: Vec<_> = lineas.map(|linea| linea.trim_start_matches("destino=")).collect();
-        let ensenar = |texto: &str| recortar(&limpiar(texto), MAX_NOMBRE);
+        let ensenar = |texto: &str| match recortar(&limpiar(texto), MAX_NOMBRE) {
+            texto if texto.is_empty() => "(no lo dice)".to_owned(),
+            texto => texto,
+        };
         format!(
             "En {} {} {} de «{}» para {}",
             self.carpeta.ruta.display(),
@@ -103,13 +107,19 @@ impl Olvidada {
     }
 }
 
-/// Las carpetas de `datos` en las que espera algo y que no usa nadie, menos la propia.
-pub(super) fn buscar(datos: &Path, propia: &Path) -> Vec<Olvidada> {
+/// Las carpetas de `datos` en las que espera algo y que no usa nadie, menos la propia; o una frase, si no se sabe.
+pub(super) fn buscar(datos: &Path, propia: &Path) -> Vec<Result<Olvidada, Frase>> {
     let carpetas = fs::read_dir(datos.join("agente")).into_iter().flatten().flatten();
-    let otras = carpetas.map(|entrada| entrada.path()).filter(|ruta| ruta != propia);
-    let mut olvidadas: Vec<_> = otras.filter_map(Olvidada::abrir).filter(|o| o.puntos() > 0).collect();
-    olvidadas.sort_by_key(Olvidada::nombre);
-    olvidadas
+    let mut otras: Vec<_> = carpetas.map(|entrada| entrada.path()).filter(|ruta| ruta != propia).collect();
+    otras.sort();
+    let abiertas = otras.into_iter().filter_map(|ruta| match Olvidada::abrir(ruta.clone()) {
+        Ok(olvidada) => olvidada.map(Ok),
+        Err(error) => {
+            let (ruta, causa) = (ruta.display(), causa(&error));
+            Some(Err(Frase(format!("No se sabe si espera algo en {ruta}, que no se puede leer ({causa})"))))
+        }
+    });
+    abiertas.filter(|otra| otra.as_ref().map_or(true, |olvidada| olvidada.puntos() > 0)).collect()
 }
 
 /// Las que pide `--recuperar`: una, por su nombre o por su ruta, o todas.
@@ -118,7 +128,7 @@ pub(super) fn buscar(datos: &Path, propia: &Path) -> Vec<Olvidada> {
 /// Una frase, si no hay ninguna con ese nombre o la está usando otro agente.
 pub(super) fn pedidas(cual: &str, datos: &Path, propia: &Path) -> Result<Vec<Olvidada>, Frase> {
     if cual == TODO {
-        return Ok(buscar(datos, propia));
+        return Ok(buscar(datos, propia).into_iter().flatten().collect()); // de las demás se avisa después
     }
     let nombre = Path::new(cual).file_name().unwrap_or_default();
     let ruta = datos.join("agente").join(nombre);
@@ -130,10 +140,9 @@ pub(super) fn pedidas(cual: &str, datos: &Path, propia: &Path) -> Result<Vec<Olv
         return Ok(Vec::new()); // lo suyo ya sale solo
     }
     match Olvidada::abrir(ruta) {
-        Some(olvidada) => Ok(vec![olvidada]),
-        None => {
-            Err(Frase(format!("«{cual}» la está usando otro agente, o no se puede leer: no se recupera")))
-        }
+        Ok(Some(olvidada)) => Ok(vec![olvidada]),
+        Ok(None) => Err(Frase(format!("«{cual}» la está usando otro agente: no se recupera hasta que pare"))),
+        Err(error) => Err(no_se_recupera(cual, &error)),
     }
 }
 

@@ -105,12 +105,20 @@ impl<'a> Point<'a> {
     }
 }
 
-/// El instante de un punto, en nanosegundos: el de ahora, y siempre mayor que el último.
+/// Un reloj que va hacia atrás menos que esto es un reloj que se ajusta.
+const AJUSTE_NS: i64 = 1_000_000_000;
+
+/// El instante de un punto, en nanosegundos: el de ahora, y distinto del último.
 ///
-/// Dos puntos de una serie con el mismo instante se sobrescriben, y el reloj puede dar dos veces la
-/// misma hora o ir hacia atrás.
+/// Dos puntos de una serie con el mismo instante se sobrescriben, y el reloj puede dar dos veces la misma hora
+/// o retroceder un poco: entonces se pone el siguiente al último. Si retrocede un segundo o más, es que lo han
+/// puesto en hora, y vale la de ahora: seguir por el último amontonaría los puntos en el futuro.
 pub fn instante(ahora_ns: i64, ultimo_ns: i64) -> i64 {
-    ahora_ns.max(ultimo_ns.saturating_add(1))
+    if ahora_ns > ultimo_ns || ultimo_ns.saturating_sub(ahora_ns) >= AJUSTE_NS {
+        ahora_ns
+    } else {
+        ultimo_ns.saturating_add(1)
+    }
 }
 
 /// Inserta por orden de clave, o sustituye si la clave ya estaba.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::buffer::Lote;
 use crate::avisos::{Avisos, Nivel};
-use crate::herramientas::lineas;
+use crate::herramientas::{lineas, sitio};
 
 /// Un segmento. Lo pendiente es `desde..bytes`, y son `lineas` líneas.
 pub(super) struct Segmento {
@@ -16,6 +16,18 @@ pub(super) struct Segmento {
     pub(super) bytes: u64,
     pub(super) lineas: usize,
     pub(super) fichero: Option<File>, // mientras se escribe, y después hasta asegurarlo
+}
+
+/// Lo que se ve al mirar un segmento en el disco.
+#[derive(PartialEq)]
+pub(super) enum Mirada {
+    Bien,
+    /// No está en su sitio, pero se tiene abierto: se puede leer.
+    Fuera,
+    /// No está.
+    Perdido,
+    /// Es más corto de lo que era.
+    Corto,
 }
 
 impl Segmento {
@@ -42,6 +54,41 @@ impl Segmento {
         fichero.read_to_end(&mut resto)?;
         let lineas = resto.iter().filter(|b| **b == b'\n').count();
         Ok(Some(Segmento { numero, ruta, desde, bytes, lineas, fichero: None }))
+    }
+
+    /// Si sigue en su sitio y entero.
+    pub(super) fn mirar(&self) -> io::Result<Mirada> {
+        let datos = match &self.fichero {
+            Some(fichero) if !sitio::sigue_en(&self.ruta, fichero)? => return Ok(Mirada::Fuera),
+            Some(fichero) => fichero.metadata()?,
+            None => match fs::metadata(&self.ruta) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Mirada::Perdido),
+                datos => datos?,
+            },
+        };
+        Ok(if datos.len() < self.bytes { Mirada::Corto } else { Mirada::Bien })
+    }
+
+    /// Otro, con lo pendiente de este, que ya no está en su sitio.
+    pub(super) fn rehacer(&self, carpeta: &Path, numero: u64) -> io::Result<Self> {
+        let mut pendiente = Lote::default();
+        self.leer(usize::MAX, &mut pendiente)?;
+        let mut nuevo = Segmento::crear(carpeta, numero)?;
+        if let Some(fichero) = &mut nuevo.fichero {
+            lineas::anadir_en(fichero, 0, &pendiente.texto)?;
+        }
+        Ok(Segmento { bytes: pendiente.texto.len() as u64, lineas: pendiente.lineas, ..nuevo })
+    }
+
+    /// Se queda con lo pendiente que aún tiene. Devuelve las líneas que se han ido.
+    pub(super) fn encoger(&mut self) -> io::Result<usize> {
+        let mut queda = Lote::default();
+        self.leer(usize::MAX, &mut queda)?;
+        let enteras = queda.texto.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
+        let lineas = queda.texto[..enteras].iter().filter(|b| **b == b'\n').count();
+        let perdidas = self.lineas.saturating_sub(lineas);
+        (self.lineas, self.bytes) = (lineas, self.desde + enteras as u64);
+        Ok(perdidas)
     }
 
     /// Los de una carpeta, sin leerlos: solo su número y lo que ocupan.

@@ -64,6 +64,11 @@ impl Trozos {
         }
     }
 
+    /// No cabe ni una línea sola: el servidor no se queja de lo que ocupan.
+    pub(super) fn no_era_lo_que_ocupa(&mut self) {
+        self.bytes = usize::MAX;
+    }
+
     /// No ha entrado una de `n` líneas, quizá por su tamaño. Con una sola, no era eso.
     pub(super) fn no_entra(&mut self, n: usize) {
         self.aciertos = 0;

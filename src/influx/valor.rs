@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use serde_json::Number;
-
 use super::escape::escapar;
 
 /// Los tipos de un field. InfluxDB fija el tipo de cada field con el primer valor que recibe.
@@ -24,20 +22,19 @@ pub enum Valor<'a> {
 impl Valor<'_> {
     /// Añade el valor a `salida`.
     pub(super) fn escribir(&self, salida: &mut String) {
-        let _ = match self {
-            // serde_json escribe el decimal más corto que vuelve al mismo f64, tres veces más deprisa
-            // que `{x}`. Sin número (NaN, infinito) no se llega aquí: `field` lo ha omitido.
-            Valor::Float(x) => Number::from_f64(*x).map_or(Ok(()), |n| write!(salida, "{n}")),
-            Valor::Integer(n) => write!(salida, "{n}i"),
-            Valor::Unsigned(n) => write!(salida, "{n}u"),
-            Valor::Boolean(b) => write!(salida, "{b}"),
+        match self {
+            // El decimal más corto que vuelve al mismo f64. NaN e infinito no llegan aquí: `field` los omite.
+            Valor::Float(x) => salida.push_str(zmij::Buffer::new().format_finite(*x)),
+            // Escribir en un String no puede fallar.
+            Valor::Integer(n) => drop(write!(salida, "{n}i")),
+            Valor::Unsigned(n) => drop(write!(salida, "{n}u")),
+            Valor::Boolean(b) => salida.push_str(if *b { "true" } else { "false" }),
             Valor::String(texto) => {
                 salida.push('"');
                 escapar(texto, "\"\\", salida);
                 salida.push('"');
-                Ok(())
             }
-        };
+        }
     }
 }
 

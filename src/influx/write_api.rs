@@ -35,6 +35,7 @@ pub(super) struct Compartido {
     pub(super) buffer: Box<dyn Buffer>,
     linea: String,  // se reutiliza en cada write(), para no pedir memoria
     ultimo_ns: i64, // el último instante que ha puesto write()
+    retroceso: Option<Duration>,
     pub(super) enviados: u64,
     pub(super) apartados: u64,
     pub(super) motivo: Option<String>, // por qué no ha salido lo que queda
@@ -65,6 +66,7 @@ impl WriteApi {
             buffer,
             linea: String::new(),
             ultimo_ns: 0,
+            retroceso: None,
             enviados: 0,
             apartados: 0,
             motivo: None,
@@ -80,17 +82,20 @@ impl WriteApi {
         Ok(WriteApi { compartido, ordenes, hilo: Some(hilo), max_close_wait, batch_size })
     }
 
-    /// Apunta un punto en el buffer y vuelve. Si no lleva instante, le pone el actual, siempre
-    /// mayor que el anterior: dos puntos de una serie con el mismo instante se sobrescriben.
+    /// Apunta un punto en el buffer y vuelve. Si no lleva instante, le pone el actual, distinto del
+    /// anterior: dos puntos de una serie con el mismo instante se sobrescriben.
     ///
     /// # Errors
     /// [`WriteError`] si el punto no se puede representar o no cabe; entonces no se ha apuntado.
     pub fn write(&self, punto: &Point) -> Result<(), WriteError> {
         let lleno = {
             let mut compartido = candado(&self.compartido);
-            let Compartido { buffer, linea, ultimo_ns, .. } = &mut *compartido;
+            let Compartido { buffer, linea, ultimo_ns, retroceso, .. } = &mut *compartido;
             let ns = punto.ns().unwrap_or_else(|| {
-                *ultimo_ns = instante(ahora_ns(), *ultimo_ns);
+                let anterior = std::mem::replace(ultimo_ns, instante(ahora_ns(), *ultimo_ns));
+                if let Ok(atras @ 1..) = u64::try_from(anterior.saturating_sub(*ultimo_ns)) {
+                    *retroceso = Some(Duration::from_nanos(atras));
+                }
                 *ultimo_ns
             });
             linea.clear();
@@ -138,6 +143,7 @@ impl WriteApi {
             apartados: compartido.apartados,
             perdidos: compartido.buffer.perdidas(),
             motivo: compartido.motivo.clone(),
+            retroceso: compartido.retroceso,
         }
     }
 

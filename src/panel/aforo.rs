@@ -1,7 +1,7 @@
 //! Cuántas conexiones caben a la vez, y cuál deja su sitio cuando llega otra y no cabe.
 //!
-//! Cada conexión tiene un hilo y ocupa un sitio hasta que ese hilo acaba: el tope lo es también de los
-//! hilos. Con el aforo completo, quien llega espera; sale la que más tiempo lleve sin avanzar, y las
+//! Cada conexión ocupa un sitio hasta que acaba su hilo, y a ese se le espera antes de empezar otro: el tope
+//! de conexiones lo es también de hilos. Con el aforo completo, quien llega espera; sale la que más tiempo lleve sin avanzar, y las
 //! demás se cierran tras contestar. Así ni mil clientes que no paran de pedir, ni otros tantos que no
 //! acaban nunca, dejan a los demás sin página.
 
@@ -27,6 +27,7 @@ struct Dentro {
     ultimo: u64,
     conexiones: HashMap<u64, Abierta>,
     alguien_espera: bool,
+    salidas: Vec<u64>, // las que han dejado su sitio, sin recoger
 }
 
 struct Abierta {
@@ -38,7 +39,8 @@ struct Abierta {
 /// El sitio de una conexión. Se deja al soltarlo.
 pub struct Sitio {
     aforo: Arc<Aforo>,
-    numero: u64,
+    /// Distinto para cada conexión.
+    pub numero: u64,
 }
 
 impl Aforo {
@@ -61,6 +63,11 @@ impl Aforo {
         let abierta = Abierta { desde: Instant::now(), conexion: Arc::clone(conexion), echada: false };
         dentro.conexiones.insert(numero, abierta);
         Sitio { aforo: Arc::clone(aforo), numero }
+    }
+
+    /// Los números de las que han salido desde la última vez.
+    pub fn salidas(&self) -> Vec<u64> {
+        std::mem::take(&mut candado(&self.dentro).salidas)
     }
 }
 
@@ -93,7 +100,9 @@ impl Sitio {
 
 impl Drop for Sitio {
     fn drop(&mut self) {
-        candado(&self.aforo.dentro).conexiones.remove(&self.numero);
+        let mut dentro = candado(&self.aforo.dentro);
+        dentro.conexiones.remove(&self.numero);
+        dentro.salidas.push(self.numero);
         self.aforo.hueco.notify_one();
     }
 }

@@ -3,10 +3,11 @@
 //! Pedir, y llevarse la contestación, tiene un tiempo máximo en total (no desde el último byte). De los
 //! sitios que hay se ocupa [`Aforo`].
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::aforo::{Aforo, Sitio};
@@ -30,6 +31,7 @@ pub fn atender(escucha: &TcpListener, responder: Arc<Responder>) -> ! {
 
 fn atender_con(aforo: Aforo, escucha: &TcpListener, responder: Arc<Responder>) -> ! {
     let aforo = Arc::new(aforo);
+    let mut hilos = HashMap::new();
     loop {
         let Ok((conexion, _)) = escucha.accept() else {
             // Sin descriptores libres, por ejemplo: se espera a que se cierre alguno.
@@ -38,11 +40,17 @@ fn atender_con(aforo: Aforo, escucha: &TcpListener, responder: Arc<Responder>) -
         };
         let (conexion, responder) = (Arc::new(conexion), Arc::clone(&responder));
         let sitio = Aforo::entrar(&aforo, &conexion);
-        // Sin hilos libres, la conexión se cierra al soltarla.
-        let _ = thread::Builder::new().name("panel".to_owned()).spawn(move || {
+        // Quien ha dejado su sitio está acabando: se le espera, y así nunca hay más hilos que sitios.
+        for hilo in aforo.salidas().iter().filter_map(|numero| hilos.remove(numero)) {
+            let _: thread::Result<()> = JoinHandle::join(hilo);
+        }
+        let numero = sitio.numero;
+        let hilo = thread::Builder::new().name("panel".to_owned()).spawn(move || {
             // Un cliente que se va no es noticia.
             let _ = conversar(&conexion, &sitio, &*responder);
         });
+        // Si el sistema no da más hilos, la conexión se ha cerrado al soltarla.
+        hilos.extend(hilo.ok().map(|hilo| (numero, hilo)));
     }
 }
 

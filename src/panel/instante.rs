@@ -5,6 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// Lo que puede adelantar el reloj de otro ordenador: lo que pase de ahí es del futuro, y ni se enseña como lo
+/// último ni tapa a lo de ahora.
+pub const ADELANTO: i64 = 60_000;
+
 /// Ahora.
 pub fn ahora() -> i64 {
     let desde_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -21,6 +21,7 @@ pub mod puerta;
 pub mod puntos;
 mod rango;
 mod sabido;
+pub mod secretos;
 pub mod serie;
 mod ventanas;
 mod vigia;

@@ -4,7 +4,9 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use crate::avisos::{Avisos, Nivel};
 use crate::config::panel::PUERTOS;
 use crate::fallo::{Fallo, Frase};
 use crate::herramientas::causa::causa;
@@ -89,11 +91,35 @@ fn ip_de_la_red() -> Option<IpAddr> {
     socket.local_addr().ok().map(|lugar| lugar.ip())
 }
 
-/// Abre la página en el navegador.
-///
-/// # Errors
-/// Una frase, si el sistema no sabe cómo.
-pub fn abrir_navegador(url: &str) -> Result<(), Frase> {
+/// Lo que tarda, de sobra, en saberse si no hay navegador. El de verdad puede quedarse abierto horas.
+const ABIERTO: Duration = Duration::from_secs(5);
+
+/// Abre la página en el navegador, sin esperarlo. Si no se puede, lo cuenta por `avisos`.
+pub fn abrir_navegador(url: &str, avisos: Avisos) {
+    let a_mano = format!("abre tú {url}");
+    let avisar = move |frase: &str| avisos(Nivel::Aviso, frase);
+    let hijo = match orden_de_abrir(url).spawn() {
+        Ok(hijo) => hijo,
+        Err(error) => {
+            return avisar(&format!("no se puede abrir el navegador ({}): {a_mano}", causa(&error)));
+        }
+    };
+    let esperar = move || {
+        let (mut hijo, inicio) = (hijo, Instant::now());
+        match hijo.wait() {
+            // Por ejemplo, xdg-open en un ordenador sin escritorio.
+            Ok(estado) if !estado.success() && inicio.elapsed() < ABIERTO => {
+                let codigo = estado.code().map_or_else(String::new, |codigo| format!(" (código {codigo})"));
+                avisar(&format!("este ordenador no sabe abrir un navegador{codigo}: {a_mano}"));
+            }
+            _ => {}
+        }
+    };
+    // Sin hilos no se sabe cómo acaba, y la página está abierta igual.
+    let _ = thread::Builder::new().name("navegador".to_owned()).spawn(esperar);
+}
+
+fn orden_de_abrir(url: &str) -> Command {
     let mut orden = if cfg!(target_os = "windows") {
         let mut orden = Command::new("cmd");
         orden.args(["/C", "start", "", url]);
@@ -103,14 +129,6 @@ pub fn abrir_navegador(url: &str) -> Result<(), Frase> {
         orden.arg(url);
         orden
     };
-    let orden = orden.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    match orden.spawn() {
-        Ok(mut hijo) => {
-            thread::spawn(move || hijo.wait());
-            Ok(())
-        }
-        Err(error) => {
-            Err(Frase(format!("no se puede abrir el navegador ({}): ábrelo tú en {url}", causa(&error))))
-        }
-    }
+    orden.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    orden
 }

@@ -9,7 +9,7 @@ use std::thread;
 use super::documentos::{Descartado, Documentos, Extranos, Lectura, MAX_DESCARTADOS};
 use super::flota::Flota;
 use super::instante::ahora;
-use super::puntos::{Puntos, Seguida};
+use super::puntos::{Puntos, Seguida, Visto};
 use super::rango::Rango;
 use super::serie::Serie;
 use super::ventanas::Ventanas;
@@ -21,8 +21,8 @@ const A_LA_VEZ: i64 = 60_000;
 /// Los puntos de lo que se mira.
 #[derive(Default)]
 pub struct DePuntos {
-    /// Los hosts con puntos en el último día, y el instante del último.
-    pub hosts: BTreeMap<String, i64>,
+    /// Los hosts con puntos en el último día.
+    pub hosts: BTreeMap<String, Visto>,
     /// Sus series.
     pub series: HashMap<(String, Rango), Seguida>,
 }
@@ -46,17 +46,23 @@ pub struct DeDocumentos {
 pub type Pedido = (Option<String>, Rango);
 
 impl DePuntos {
-    /// El host que se enseña si no se pide ninguno: de los que tienen los puntos más nuevos, el primero.
+    /// El host que se enseña si no se pide ninguno: de los que tienen los puntos más nuevos, el primero. Uno
+    /// que solo los tiene del futuro va detrás de los demás.
     pub fn por_defecto(&self) -> Option<&String> {
-        let ultimo = self.hosts.values().max()?;
-        self.hosts.iter().find(|(_, t)| **t >= ultimo - A_LA_VEZ).map(|(host, _)| host)
+        let ultimo = self.hosts.values().filter_map(|host| host.ultimo).max();
+        let reciente = |host: &Visto| host.ultimo >= ultimo.map(|t| t - A_LA_VEZ);
+        self.hosts.iter().find(|(_, host)| reciente(host)).map(|(nombre, _)| nombre)
     }
 }
 
 impl DeDocumentos {
-    fn aplicar(&mut self, lectura: Lectura, ahora: i64) {
+    fn aplicar(&mut self, mut lectura: Lectura, ahora: i64) {
         if lectura.de_cero {
             *self = DeDocumentos::default();
+        }
+        // Con el reloj del consumidor adelantado, un mensaje sería el último hasta que llegase su hora.
+        for crudo in &mut lectura.crudos {
+            (crudo.t, crudo.recibido) = (crudo.t.min(ahora), crudo.recibido.min(ahora));
         }
         self.flota.sumar(&lectura.crudos, lectura.salteados);
         // Los crudos se guardan antes que su ventana: en este orden la abierta no cuenta de más.

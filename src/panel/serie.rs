@@ -98,6 +98,15 @@ impl<const N: usize> Serie<N> {
         self.cubos.iter().map(|(t, cubos)| (*t, cubos))
     }
 
+    /// Los cubos que empiezan entre esos dos instantes, los dos incluidos.
+    pub fn entre(
+        &self,
+        desde: i64,
+        hasta: i64,
+    ) -> impl DoubleEndedIterator<Item = (i64, &[Option<Cubo>; N])> {
+        self.cubos.range(desde..=hasta.max(desde)).map(|(t, cubos)| (*t, cubos))
+    }
+
     /// A partir de qué hueco, en milisegundos, se entiende que faltan datos: tres veces lo normal aquí.
     pub fn salto(&self) -> i64 {
         let instantes = self.cubos.keys();

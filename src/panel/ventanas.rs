@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::documentos::{Crudo, Ventana};
+use super::instante::ADELANTO;
 use super::rango::{DE_KPIS, Rango};
 use super::serie::Serie;
 
@@ -78,6 +79,12 @@ impl Ventanas {
     /// Los KPIs de un rango.
     pub fn serie(&self, rango: Rango) -> Option<&Serie<6>> {
         self.series.iter().find(|(otro, _)| *otro == rango).map(|(_, serie)| serie)
+    }
+
+    /// El instante de la más lejana de las que tienen fecha del futuro.
+    pub fn futura(&self, ahora: i64) -> Option<i64> {
+        let (_, serie) = self.series.first()?;
+        serie.iter().next_back().map(|(t, _)| t).filter(|t| *t > ahora + ADELANTO)
     }
 
     /// Los mensajes de la ventana abierta y los que hacen falta para cerrarla. Con varias particiones, los

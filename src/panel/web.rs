@@ -13,7 +13,8 @@ use super::instante::ahora;
 use super::puntos::Puntos;
 use super::rango::{self, DE_KPIS, DEL_SERVIDOR};
 use super::sabido::{self, DeDocumentos, DePuntos, Pedido};
-use super::vigia::Mesa;
+use super::secretos::Secretos;
+use super::vigia::{Mesa, Situacion};
 use super::vistas::{self, Comun};
 use crate::fallo::Frase;
 
@@ -23,6 +24,7 @@ const MAX_TEXTO: usize = 200;
 /// Lo que hay detrás de la página.
 pub struct Pagina {
     escuchar: String,
+    secretos: Secretos,
     motor_puntos: (&'static str, String),
     motor_documentos: (&'static str, String),
     puntos: Arc<Mesa<Pedido, DePuntos>>,
@@ -38,14 +40,17 @@ impl Pagina {
         escuchar: &str,
         puntos: Box<dyn Puntos>,
         documentos: Box<dyn Documentos>,
+        secretos: Secretos,
     ) -> Result<Self, Frase> {
         let sin_hilo = |error| Frase(format!("el sistema no deja crear otro hilo ({error})"));
+        let sin_secretos = |(nombre, donde): (&'static str, String)| (nombre, secretos.tapar(&donde));
         Ok(Pagina {
             escuchar: escuchar.to_owned(),
-            motor_puntos: puntos.motor(),
-            motor_documentos: documentos.motor(),
+            motor_puntos: sin_secretos(puntos.motor()),
+            motor_documentos: sin_secretos(documentos.motor()),
             puntos: sabido::vigilar_puntos(puntos).map_err(sin_hilo)?,
             documentos: sabido::vigilar_documentos(documentos).map_err(sin_hilo)?,
+            secretos,
         })
     }
 
@@ -84,7 +89,7 @@ impl Pagina {
         let rango = rango::leer(DEL_SERVIDOR, parametros.texto("rango"), "5m")?;
         let pedido = (host.map(str::to_owned), rango);
         Ok(self.puntos.pedir(&pedido, |datos, situacion| {
-            let comun = Comun { ahora: ahora(), motor: &self.motor_puntos, situacion };
+            let comun = self.comun(&self.motor_puntos, situacion);
             vistas::servidor(datos, &comun, host, rango)
         }))
     }
@@ -98,7 +103,7 @@ impl Pagina {
             }
         };
         Ok(self.documentos.pedir(&(), |datos, situacion| {
-            let comun = Comun { ahora: ahora(), motor: &self.motor_documentos, situacion };
+            let comun = self.comun(&self.motor_documentos, situacion);
             vistas::flota(datos, &comun, buscar, pagina)
         }))
     }
@@ -106,9 +111,17 @@ impl Pagina {
     fn kpis(&self, parametros: &Parametros) -> Result<Value, Frase> {
         let rango = rango::leer(&DE_KPIS, parametros.texto("rango"), "1h")?;
         Ok(self.documentos.pedir(&(), |datos, situacion| {
-            let comun = Comun { ahora: ahora(), motor: &self.motor_documentos, situacion };
+            let comun = self.comun(&self.motor_documentos, situacion);
             vistas::kpis(datos, &comun, rango)
         }))
+    }
+
+    fn comun<'a>(&self, motor: &'a (&'static str, String), situacion: Situacion) -> Comun<'a> {
+        let situacion = match situacion {
+            Situacion::Falla(frase) => Situacion::Falla(Frase(self.secretos.tapar(&frase.0))),
+            otra => otra,
+        };
+        Comun { ahora: ahora(), motor, situacion }
     }
 
     /// Vale `localhost`, una IP o el nombre de `--escuchar`, con cualquier puerto.

@@ -2,70 +2,57 @@
 //!
 //! Las lecturas salen por la salida normal y los avisos por la de errores.
 
+mod log;
+mod salida;
 mod terminal;
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-use self::terminal::{Vivas, ancho, mueve_el_cursor};
-use crate::avisos::{Avisos, Nivel};
-use crate::config::Salida;
+use self::log::Log;
+use self::salida::Salida;
+use crate::avisos::{self, Avisos, Nivel};
+use crate::config;
 use crate::fallo::Fallo;
 use crate::herramientas::candado::candado;
 use crate::herramientas::causa::causa;
-use crate::herramientas::lineas;
+use crate::herramientas::texto::limpiar;
 use crate::parada::Parada;
 
 /// La salida de un programa. Se puede clonar y usar desde varios hilos.
 #[derive(Clone)]
 pub struct Pantalla {
-    interior: Arc<Mutex<Interior>>,
-}
-
-struct Interior {
-    terminal: bool,
     minimo: Nivel,
     silencioso: bool,
-    log: Option<File>,
-    vivas: Vivas,
-    ultimo: String,
-    parada: Parada,
+    log: Option<Log>,
+    salida: Salida,
+    ultimo: Arc<Mutex<String>>, // lo último que se ha dicho
 }
 
 impl Pantalla {
     /// Prepara la salida. Si quien lee la tubería se va (`| head`), se pide la parada.
     ///
     /// # Errors
-    /// [`Fallo::Uso`] si el fichero de log no se puede abrir.
-    pub fn new(salida: &Salida, parada: &Parada) -> Result<Self, Fallo> {
-        let log = match &salida.log {
-            None => None,
-            Some(ruta) => {
-                let abierto = lineas::abrir(ruta);
-                Some(abierto.map_err(|e| {
-                    Fallo::Uso(format!("no se puede escribir en {}: {}", ruta.display(), causa(&e)))
-                })?)
-            }
+    /// [`Fallo::Uso`] si el fichero de log no se puede abrir; [`Fallo::Ejecucion`] si el sistema no deja crear
+    /// el hilo que escribe.
+    pub fn new(salida: &config::Salida, parada: &Parada) -> Result<Self, Fallo> {
+        let abrir_log = |ruta: &std::path::PathBuf| {
+            Log::abrir(ruta).map_err(|error| {
+                Fallo::Uso(format!("no se puede escribir en {}: {}", ruta.display(), causa(&error)))
+            })
         };
+        let log = salida.log.as_ref().map(abrir_log).transpose()?;
         let minimo = match (salida.silencioso, salida.detalle) {
             (true, _) => Nivel::Aviso,
             (false, true) => Nivel::Detalle,
             (false, false) => Nivel::Info,
         };
-        let interior = Interior {
-            terminal: io::stdout().is_terminal(),
-            minimo,
-            silencioso: salida.silencioso,
-            log,
-            vivas: Vivas::default(),
-            ultimo: String::new(),
-            parada: parada.clone(),
-        };
-        Ok(Pantalla { interior: Arc::new(Mutex::new(interior)) })
+        let hilo = Salida::abrir(log.clone(), parada)
+            .map_err(|error| Fallo::Ejecucion(format!("el sistema no deja crear otro hilo: {error}")))?;
+        let ultimo = Arc::default();
+        let pantalla = Pantalla { minimo, silencioso: salida.silencioso, log, salida: hilo, ultimo };
+        let ultima = pantalla.salida.clone();
+        avisos::dar_voz(pantalla.avisos(), Box::new(move || ultima.vaciar()));
+        Ok(pantalla)
     }
 
     /// Por donde los demás cuartos cuentan lo que pasa.
@@ -74,80 +61,42 @@ impl Pantalla {
         Arc::new(move |nivel, frase| pantalla.avisar(nivel, frase))
     }
 
-    /// Dice una frase, salvo que sea la misma que la última.
+    /// Dice una frase. El log las lleva todas; en la salida, un aviso que repite lo último que se ha dicho no se
+    /// vuelve a decir, salvo que se haya pedido todo con `-v`.
     pub fn avisar(&self, nivel: Nivel, frase: &str) {
-        let mut pantalla = self.candado();
-        if pantalla.ultimo == frase {
+        // Algunas frases llevan palabras de fuera, como las de un servidor.
+        let frase = frase.lines().map(limpiar).collect::<Vec<_>>().join("\n");
+        if let Some(log) = &self.log {
+            log.anotar(nivel, &frase);
+        }
+        if nivel < self.minimo {
             return;
         }
-        pantalla.ultimo = frase.to_owned();
-        pantalla.al_log(nivel, frase);
-        if nivel >= pantalla.minimo {
-            pantalla.borrar_vivas();
-            let etiqueta = match nivel {
-                Nivel::Detalle | Nivel::Info => "",
-                Nivel::Aviso => "aviso: ",
-                Nivel::Error => "error: ",
-            };
-            let _ = writeln!(io::stderr(), "{etiqueta}{frase}");
+        let mut ultimo = candado(&self.ultimo);
+        if *ultimo == frase && nivel >= Nivel::Aviso && self.minimo > Nivel::Detalle {
+            return;
         }
+        self.salida.aviso(format!("{}{frase}", nivel.etiqueta()));
+        *ultimo = frase;
     }
 
     /// Cómo va el programa: en un terminal, las líneas vivas; en una tubería, una suelta.
     pub fn progreso(&self, en_terminal: &[String], en_tuberia: &str) {
-        let mut pantalla = self.candado();
-        if !pantalla.silencioso {
-            pantalla.progreso(en_terminal, en_tuberia);
+        if !self.silencioso {
+            self.salida.progreso(en_terminal, en_tuberia);
         }
     }
 
     /// Si solo se enseñan avisos y errores: entonces no hay que preparar nada más.
     pub fn silenciosa(&self) -> bool {
-        self.candado().silencioso
+        self.silencioso
     }
 
     /// Una línea que se queda, por la salida normal.
     pub fn dato(&self, linea: &str) {
-        let mut pantalla = self.candado();
-        if !pantalla.silencioso {
-            pantalla.borrar_vivas();
-            if writeln!(io::stdout(), "{linea}").is_err() {
-                pantalla.parada.pedir();
-            }
+        if !self.silencioso {
+            self.salida.dato(linea.to_owned());
         }
-    }
-
-    fn candado(&self) -> MutexGuard<'_, Interior> {
-        candado(&self.interior)
-    }
-}
-
-impl Interior {
-    /// En un terminal reescribe las líneas vivas; en una tubería, una línea más.
-    fn progreso(&mut self, en_terminal: &[String], en_tuberia: &str) {
-        let mut salida = io::stdout().lock();
-        let escrito = if !self.terminal {
-            writeln!(salida, "{en_tuberia}")
-        } else if en_terminal.len() <= 1 || mueve_el_cursor() {
-            self.vivas.pintar(&mut salida, ancho(), en_terminal)
-        } else {
-            self.vivas.pintar(&mut salida, ancho(), &[en_tuberia.to_owned()])
-        };
-        if escrito.and_then(|()| salida.flush()).is_err() {
-            self.parada.pedir(); // ya no lee nadie
-        }
-    }
-
-    fn borrar_vivas(&mut self) {
-        let _ = self.vivas.borrar(&mut io::stdout().lock(), self.parada.pedida());
-    }
-
-    fn al_log(&mut self, nivel: Nivel, frase: &str) {
-        let Some(log) = &mut self.log else { return };
-        let hora = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
-        let nivel = format!("{nivel:?}").to_uppercase();
-        // Un log que no se puede escribir no para el agente.
-        let _ = lineas::anadir(log, format!("{hora} {nivel:<7} {frase}\n").as_bytes());
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::avisos::Nivel;
 use crate::fallo::Frase;
-use crate::herramientas::texto::contar;
+use crate::herramientas::texto::{contar, duracion};
 use crate::influx::{Lugar, Resumen, WriteOptions};
 use crate::pantalla::{Pantalla, barra};
 use crate::sistema::Metricas;
@@ -15,6 +15,8 @@ pub struct TableroAgente {
     destino: String,
     lecturas: u64,
     por_lote: usize, // puntos que caben en el buffer entre dos envíos
+    sin_leer: Vec<String>,
+    retroceso: Option<Duration>,
 }
 
 impl TableroAgente {
@@ -22,7 +24,14 @@ impl TableroAgente {
     pub fn new(pantalla: &Pantalla, lugar: &Lugar, intervalo: Duration, opciones: &WriteOptions) -> Self {
         let por_tiempo = opciones.flush_interval.as_nanos() / intervalo.as_nanos().max(1);
         let por_lote = opciones.batch_size.min(usize::try_from(por_tiempo).unwrap_or(usize::MAX)).max(1);
-        TableroAgente { pantalla: pantalla.clone(), destino: lugar.to_string(), lecturas: 0, por_lote }
+        TableroAgente {
+            pantalla: pantalla.clone(),
+            destino: lugar.to_string(),
+            lecturas: 0,
+            por_lote,
+            sin_leer: Vec::new(),
+            retroceso: None,
+        }
     }
 
     /// Las que van.
@@ -33,19 +42,44 @@ impl TableroAgente {
     /// Una lectura más, y cómo está el buffer tras apuntarla.
     pub fn lectura(&mut self, metricas: &Metricas, resumen: &Resumen) {
         self.lecturas += 1;
-        let Metricas { host, cpu_percent, ram_used_gb, ram_percent, disk_percent } = metricas;
+        self.novedades(metricas, resumen);
+        let Metricas { host, .. } = metricas;
+        let (cpu, disco) = (cifra(metricas.cpu_percent, 1), cifra(metricas.disk_percent, 1));
+        let (ram, ram_gb) = (cifra(metricas.ram_percent, 1), cifra(metricas.ram_used_gb, 2));
         let (pendientes, enviados) = (resumen.pendientes, resumen.enviados);
         // En un terminal, sin el nombre, para que quepa en 80 columnas.
         let barra = barra(pendientes, self.por_lote);
         let viva = format!(
-            "cpu {cpu_percent:4.1} %  ram {ram_percent:.1} % ({ram_used_gb:.2} GB)  disco {disk_percent:.1} %  \
+            "cpu {cpu:>4} %  ram {ram} % ({ram_gb} GB)  disco {disco} %  \
              buffer {barra} {pendientes:<2}  escritos {enviados}"
         );
         let suelta = format!(
-            "{host}  cpu {cpu_percent:5.1} %  ram {ram_percent:5.1} % ({ram_used_gb:.2} GB)  \
-             disco {disk_percent:5.1} %  buffer {pendientes}  escritos {enviados}"
+            "{host}  cpu {cpu:>5} %  ram {ram:>5} % ({ram_gb} GB)  \
+             disco {disco:>5} %  buffer {pendientes}  escritos {enviados}"
         );
         self.pantalla.progreso(&[viva], &suelta);
+    }
+
+    /// Lo que ha cambiado desde la lectura anterior en lo que se puede leer y en el reloj. Se dice una vez.
+    fn novedades(&mut self, metricas: &Metricas, resumen: &Resumen) {
+        if metricas.sin_leer != self.sin_leer {
+            for causa in metricas.sin_leer.iter().filter(|causa| !self.sin_leer.contains(causa)) {
+                let frase = format!("{causa}: mientras tanto, ese dato no se escribe.");
+                self.pantalla.avisar(Nivel::Aviso, &frase);
+            }
+            if metricas.sin_leer.is_empty() {
+                self.pantalla.avisar(Nivel::Info, "Se vuelve a leer todo.");
+            }
+            self.sin_leer.clone_from(&metricas.sin_leer);
+        }
+        if let (Some(cuanto), false) = (resumen.retroceso, resumen.retroceso == self.retroceso) {
+            let frase = format!(
+                "El reloj de este ordenador ha ido hacia atrás ({}): los puntos de antes se quedan con la hora que tenía, y los que vienen llevan la de ahora.",
+                duracion(cuanto)
+            );
+            self.pantalla.avisar(Nivel::Aviso, &frase);
+            self.retroceso = resumen.retroceso;
+        }
     }
 
     /// El resumen del final.
@@ -81,4 +115,9 @@ impl TableroAgente {
             _ => Err(Frase(format!("se han perdido {perdidos} puntos"))),
         }
     }
+}
+
+/// Un número con sus decimales, o una raya si no se ha podido leer.
+fn cifra(valor: f64, decimales: usize) -> String {
+    if valor.is_nan() { "—".to_owned() } else { format!("{valor:.decimales$}") }
 }

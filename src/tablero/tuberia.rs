@@ -114,7 +114,7 @@ impl Tablero {
         consumo: &Consumo,
         atraso: impl FnOnce() -> Option<u64>,
     ) {
-        tanda.avisos.iter().for_each(|frase| self.pantalla.avisar(Nivel::Aviso, frase));
+        tanda.avisos.iter().chain(&cierre.avisos).for_each(|frase| self.pantalla.avisar(Nivel::Aviso, frase));
         self.cuentas.anotar(tanda, guardado);
         if self.pantalla.silenciosa() {
             return; // ni se pregunta al broker

@@ -231,7 +231,10 @@ pub struct EnMarcha(pub Child);
 
 impl EnMarcha {
     pub fn lanzar(carpeta: &Path, argumentos: &[&str]) -> Self {
-        let mut orden = agente(carpeta, argumentos);
+        EnMarcha::de(agente(carpeta, argumentos))
+    }
+
+    pub fn de(mut orden: Command) -> Self {
         EnMarcha(orden.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
@@ -244,6 +247,15 @@ impl EnMarcha {
     pub fn senal(&self, senal: &str) {
         let pid = self.0.id().to_string();
         assert!(Command::new("kill").args([senal, &pid]).status().unwrap().success());
+    }
+
+    /// Lo mismo que [`EnMarcha::fin`], sin soltar antes la tubería: lee hasta que acabe.
+    pub fn fin_leyendo(mut self) -> (Option<i32>, String) {
+        let salida = self.0.stdout.take();
+        let leer = thread::spawn(move || salida.map(|mut s| s.read_to_string(&mut String::new())));
+        let fin = self.fin();
+        let _ = leer.join();
+        fin
     }
 
     /// Espera a que acabe. Devuelve el código de salida y lo que ha dicho por la salida de errores.

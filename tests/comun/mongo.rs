@@ -113,6 +113,9 @@ fn atender(mut conexion: impl Read + Write, regla: &Regla, ordenes: &Mutex<Vec<D
             None if nombre == "insert" => {
                 doc! { "n": orden.get_array("documents").unwrap().len() as i32, "ok": 1.0 }
             }
+            None if nombre == "find" => {
+                doc! { "ok": 1.0, "cursor": { "id": 0_i64, "ns": "iabd06.x", "firstBatch": [] } }
+            }
             None => doc! { "ok": 1.0 },
         };
         ordenes.lock().unwrap().push(orden);

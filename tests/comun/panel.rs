@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{ChildStderr, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -119,7 +120,8 @@ pub fn linea(host: &str, cpu: f64, t: i64) -> String {
 
 /// Pone mensajes en el topic y los pasa por el consumidor.
 pub fn consumir(carpeta: &Path, mensajes: &[String]) {
-    let mut emisor = EmisorEmbebido::new(&carpeta.join("datos"), TOPIC).unwrap();
+    let mut emisor =
+        EmisorEmbebido::new(&carpeta.join("datos"), TOPIC, &(Arc::new(|_, _: &str| {}) as _)).unwrap();
     let mensajes: Vec<_> =
         mensajes.iter().map(|m| PorEnviar { clave: "k".to_owned(), valor: m.clone().into_bytes() }).collect();
     emisor.enviar(&mensajes).unwrap();

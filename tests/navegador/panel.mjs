@@ -156,6 +156,8 @@ for (const vista of VISTAS) {
       const [cabecera, ...filas] = leerCsv(csv.bytes);
       assert.ok(cabecera.includes(columna) && filas.length > 0);
       assert.ok(filas.some((f) => f.some((c) => /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(c))), "hay fechas");
+      const zona = cabecera.findIndex((c) => c.endsWith("_zona"));
+      assert.ok(filas.every((f) => /^(UTC[+-]\d\d:\d\d)?$/.test(f[zona]) && Boolean(f[zona]) === Boolean(f[zona - 1])), "con su zona");
       assert.ok(boton.includes("descartados") || filas.some((f) => f.some((c) => /^\d+,\d+$/.test(c))), "hay decimales con coma");
       assert.ok(filas.every((f) => f.every((c) => !/^[=+@]/.test(c))), "ninguna celda es una fórmula");
     }
@@ -293,6 +295,16 @@ prueba("con el almacén del navegador prohibido también funciona", {
   await pagina.getByRole("button", { name: "Cambiar al tema claro" }).waitFor();
 });
 
+prueba("ningún título de gráfica se corta a 1280 px", { ancho: 1280, alto: 800 }, async (pagina) => {
+  for (const vista of VISTAS.filter((v) => v !== "flota")) {
+    await pagina.goto(new URL(`?vista=${vista}`, URL_PANEL).href);
+    await conDatos(pagina, vista);
+    const cortados = await pagina.evaluate(() => [...document.querySelectorAll(".grafica h2")]
+      .filter((h) => h.scrollWidth > h.clientWidth).map((h) => h.textContent));
+    assert.deepEqual(cortados, [], vista);
+  }
+});
+
 for (const ancho of [360, 768, 1920]) {
   prueba(`a ${ancho} px nada se sale por los lados`, { ancho, alto: 740 }, async (pagina) => {
     for (const vista of VISTAS) {
@@ -419,6 +431,16 @@ prueba("si el panel no responde se dice, y se recupera solo", { ruidosa: true },
   await pagina.unroute("**/api/**");
   await pagina.getByText("En directo").waitFor();
   assert.ok(await pagina.locator("#conexion").isHidden());
+});
+
+prueba("en directo solo si se acaba de leer", {
+  antes: (pagina) => pagina.route("**/api/servidor*", async (ruta) => {
+    const json = await (await ruta.fetch()).json();
+    await ruta.fulfill({ json: { ...json, al_dia: false } });
+  }),
+}, async (pagina) => {
+  await conDatos(pagina, "servidor");
+  assert.equal(await texto(pagina, "#estado"), "Leyendo…");
 });
 
 prueba("un error del panel se enseña con sus palabras", {

@@ -196,7 +196,7 @@ mod tests {
         for pista in ["Network Access", "27017", "pausa", "móvil"] {
             assert!(frase.contains(pista), "{frase}");
         }
-        let palabras = uri.palabras("clave p@ss,\u{1b}[2J escrita\n p%40ss");
-        assert_eq!(palabras, "clave ***,[2J escrita ***");
+        let palabras = uri.palabras("clave p@ss, \u{1b}[2J escrita\n p%40ss");
+        assert_eq!(palabras, "clave ***, [2J escrita ***");
     }
 }

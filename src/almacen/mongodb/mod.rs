@@ -18,18 +18,23 @@ mod uri;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use ::mongodb::bson::doc;
+use ::mongodb::bson::{Bson, Document, doc};
 
 pub use self::bson::EN_JSON;
+use self::cliente::la_coleccion;
 use self::codigos::{INDICE_PARECIDO, SIN_PERMISO};
 use self::conexion::Conexion;
 use self::escritura::{Escritura, primera_forma};
 use self::frases::codigo;
-use super::{Almacen, Documento, ErrorAlmacen};
+use super::{Almacen, Documento, ErrorAlmacen, ids_de_ventanas};
 use crate::avisos::Avisos;
+use crate::guardadas::Ventana;
+use crate::nombres::KPIS;
 
 /// Lo que dura, como mucho, cada mitad de [`AlmacenMongo::comprobar`], sin contar el DNS.
 const LIMITE_COMPROBAR: Duration = Duration::from_secs(5);
+/// Lo que pueden tardar en llegar las ventanas guardadas, que casi siempre son pocas.
+const LIMITE_VENTANAS: Duration = Duration::from_secs(30);
 /// Los bytes que van en una llamada: salen a tiempo hasta por una línea lenta. El servidor admite seis veces
 /// más: <https://www.mongodb.com/docs/manual/reference/command/hello/> (`maxMessageSizeBytes`, 48 MB).
 const MAX_TROZO: usize = 8 << 20;
@@ -112,4 +117,23 @@ impl Almacen for AlmacenMongo {
         }
         escritura.acabar()
     }
+
+    fn ventanas(&mut self, topic: &str, particion: i32, desde: i64) -> Result<Vec<Ventana>, ErrorAlmacen> {
+        let (primero, fuera) = ids_de_ventanas(topic, particion);
+        let filtro = doc! { "_id": { "$gte": primero, "$lt": fuera }, "offset_fin": { "$gte": desde } };
+        self.conexion.hacer(LIMITE_VENTANAS, move |base| {
+            let kpis = la_coleccion::<Document>(base, KPIS).find(filtro).run()?;
+            kpis.map(|kpi| kpi.map(|kpi| ventana(&kpi))).collect()
+        })
+    }
+}
+
+fn ventana(kpi: &Document) -> Ventana {
+    let entero = |campo: &str| match kpi.get(campo) {
+        Some(Bson::Int32(n)) => i64::from(*n),
+        Some(Bson::Int64(n)) => *n,
+        _ => 0,
+    };
+    let mensajes = u64::try_from(entero("num_mensajes")).unwrap_or(0);
+    Ventana { inicio: entero("offset_inicio"), fin: entero("offset_fin"), mensajes }
 }

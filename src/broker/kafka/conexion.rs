@@ -11,14 +11,17 @@ use kafka::error::Error;
 use super::errores::{es_corte, falta_topic, traducir};
 use crate::broker::ErrorBroker;
 use crate::broker::direcciones::{primero_que_responde, probar_anunciadas};
-use crate::broker::frases::sin_topic;
-use crate::broker::limites::{PAUSA, PLAZO_TOPIC};
+use crate::broker::frases::{self, sin_topic};
+use crate::broker::limites::{PAUSA, PLAZO_LIDER, PLAZO_TOPIC};
 
-/// Un cliente con el topic listo, el broker al que se ha conectado y dónde acaba cada partición.
+/// Un cliente con el topic listo y el broker al que se ha conectado.
 pub struct Conexion {
     pub cliente: KafkaClient,
     pub broker: String,
+    /// Dónde acaba cada partición que tiene líder.
     pub finales: HashMap<i32, i64>,
+    /// Las que no lo tienen: ahora no se pueden leer ni escribir.
+    pub sin_lider: Vec<i32>,
 }
 
 /// Por qué no se ha podido conectar.
@@ -49,38 +52,52 @@ fn preparar(broker: &str, direccion: SocketAddr, topic: &str) -> Result<Conexion
     let otro = |e: &Error| SinConexion::Otro(traducir(e, broker));
     let mut cliente = KafkaClient::new(vec![direccion.to_string()]);
     cliente.set_client_id(env!("CARGO_PKG_NAME").to_owned());
-    let fin = Instant::now() + PLAZO_TOPIC;
+    let inicio = Instant::now();
     let mut probada = false;
     loop {
         cliente.load_metadata(&[topic]).map_err(|e| otro(&e))?;
-        if let Some(lideres) = lideres(&cliente, topic) {
+        let (lideres, sin_lider) = lideres(&cliente, topic);
+        if lideres.is_empty() && inicio.elapsed() >= PLAZO_TOPIC {
+            return Err(SinConexion::Otro(match sin_lider[..] {
+                [] => sin_topic(broker, topic),
+                _ => ErrorBroker::Pasajero(frases::sin_lider(topic, &sin_lider)),
+            }));
+        }
+        // Las de un topic recién creado tardan un momento en tenerlo.
+        if !lideres.is_empty() && (sin_lider.is_empty() || inicio.elapsed() >= PLAZO_LIDER) {
             if !probada {
                 probar_anunciadas(broker, &lideres).map_err(SinConexion::Otro)?;
                 probada = true;
             }
             match offsets(&mut cliente, topic, FetchOffset::Latest) {
-                Ok(finales) => return Ok(Conexion { cliente, broker: broker.to_owned(), finales }),
+                Ok(finales) => {
+                    return Ok(Conexion { cliente, broker: broker.to_owned(), finales, sin_lider });
+                }
                 Err(error) if es_corte(&error) => return Err(SinConexion::Cuelga),
-                Err(error) if Instant::now() >= fin || !falta_topic(&error) => return Err(otro(&error)),
+                Err(error) if inicio.elapsed() >= PLAZO_TOPIC || !falta_topic(&error) => {
+                    return Err(otro(&error));
+                }
                 Err(_) => {}
             }
-        } else if Instant::now() >= fin {
-            return Err(SinConexion::Otro(sin_topic(broker, topic)));
         }
         thread::sleep(PAUSA);
     }
 }
 
-/// Las direcciones de los brokers que llevan las particiones, si todas tienen el suyo.
-fn lideres(cliente: &KafkaClient, topic: &str) -> Option<Vec<String>> {
-    let particiones = cliente.topics();
-    let particiones = particiones.partitions(topic)?;
+/// Las direcciones de los brokers que llevan las particiones, y las que no lleva ninguno.
+pub fn lideres(cliente: &KafkaClient, topic: &str) -> (Vec<String>, Vec<i32>) {
+    let topics = cliente.topics();
+    let (mut lideres, mut sin_lider) = (Vec::new(), Vec::new());
     // La crate se salta sin decirlo las particiones sin broker.
-    let mut lideres: Vec<_> =
-        particiones.iter().map(|p| p.leader().map(|b| b.host().to_owned())).collect::<Option<_>>()?;
+    for particion in topics.partitions(topic).iter().flat_map(|p| p.iter()) {
+        match particion.leader() {
+            Some(broker) => lideres.push(broker.host().to_owned()),
+            None => sin_lider.push(particion.id()),
+        }
+    }
     lideres.sort();
     lideres.dedup();
-    (!lideres.is_empty()).then_some(lideres)
+    (lideres, sin_lider)
 }
 
 /// El offset siguiente al último (o el primero) de cada partición.

@@ -1,14 +1,17 @@
 //! Mandar mensajes a Kafka.
 
+use std::hash::Hasher;
 use std::time::Duration;
 
+use kafka::client::ProduceMessage;
 use kafka::client::RequiredAcks;
 use kafka::error::Error;
-use kafka::producer::{Producer, Record};
+use kafka::producer::{DefaultHasher, Partitioner, Producer, Record, Topics};
 
 use super::conexion::{Conexion, conectar};
 use super::errores::traducir;
-use crate::broker::{Emisor, ErrorBroker, PorEnviar};
+use crate::avisos::{Avisos, Nivel};
+use crate::broker::{Emisor, ErrorBroker, PorEnviar, frases};
 use crate::config::kafka::Propiedades;
 
 /// Lo que tiene el broker para que confirmen todas las réplicas. La crate corta a los 120 s
@@ -25,15 +28,18 @@ const BYTES_POR_ENVIO: usize = 512 * 1024;
 pub struct EmisorKafka {
     brokers: Vec<String>,
     topic: String,
+    avisos: Avisos,
     /// Con el broker al que se ha conectado.
-    productor: Option<(Producer, String)>,
+    productor: Option<(Producer<ConLider>, String)>,
 }
 
 impl EmisorKafka {
     /// Un emisor para `topic`; `brokers` son direcciones `equipo:puerto`. La crate no tiene propiedades: sin
     /// la feature `librdkafka`, la configuración no deja pedirlas.
-    pub fn new(brokers: &[String], _: &Propiedades, topic: &str) -> Self {
-        EmisorKafka { brokers: brokers.to_vec(), topic: topic.to_owned(), productor: None }
+    ///
+    /// Por `avisos` cuenta qué particiones no tienen líder.
+    pub fn new(brokers: &[String], _: &Propiedades, topic: &str, avisos: Avisos) -> Self {
+        EmisorKafka { brokers: brokers.to_vec(), topic: topic.to_owned(), avisos, productor: None }
     }
 
     fn enviar_todos(&mut self, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker> {
@@ -43,10 +49,15 @@ impl EmisorKafka {
         let (productor, broker) = match &mut self.productor {
             Some(abierto) => abierto,
             vacio => {
-                let Conexion { cliente, broker, .. } = conectar(&self.brokers, &self.topic)?;
+                let Conexion { cliente, broker, sin_lider, .. } = conectar(&self.brokers, &self.topic)?;
+                if !sin_lider.is_empty() {
+                    let frase = frases::sin_lider(&self.topic, &sin_lider);
+                    (self.avisos)(Nivel::Aviso, &format!("{frase}. Sus mensajes van a las demás."));
+                }
                 let productor = Producer::from_client(cliente)
                     .with_required_acks(RequiredAcks::All)
                     .with_ack_timeout(PLAZO_CONFIRMACION)
+                    .with_partitioner(ConLider)
                     .create()
                     .map_err(|e| traducir(&e, &broker))?;
                 vacio.insert((productor, broker))
@@ -80,6 +91,27 @@ impl Emisor for EmisorKafka {
             self.productor = None;
         }
         resultado
+    }
+}
+
+/// La partición de cada clave: la que elige la crate o, si no tiene líder, otra que lo tenga.
+struct ConLider;
+
+impl Partitioner for ConLider {
+    fn partition(&mut self, topics: Topics<'_>, mensaje: &mut ProduceMessage<'_, '_>) {
+        let (Some(particiones), Some(clave)) = (topics.partitions(mensaje.topic), mensaje.key) else {
+            return;
+        };
+        let con_lider = particiones.available_ids();
+        let mut suma = DefaultHasher::default();
+        suma.write(clave);
+        let suma = suma.finish() as u32 as usize; // la crate usa los 32 bits bajos
+        let suya = i32::try_from(suma % particiones.num_all().max(1) as usize).unwrap_or_default();
+        mensaje.partition = match con_lider.len() {
+            0 => return,
+            _ if con_lider.contains(&suya) => suya,
+            n => con_lider[suma % n],
+        };
     }
 }
 

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use kafka::client::fetch::{Message, Response};
+use kafka::client::fetch::{self, Message, Response};
 use kafka::client::{FetchPartition, KafkaClient};
+use kafka::error::{Error, KafkaCode};
 
-use super::errores::traducir;
+use super::errores::{sin_nombre, traducir};
+use super::sonda::{self, Respuesta};
 use crate::broker::limites::BYTES_POR_LECTURA;
 use crate::broker::{ErrorBroker, Registro};
 
@@ -48,6 +50,11 @@ impl Lectura {
         self.particiones.iter().map(faltan).sum::<i64>().unsigned_abs()
     }
 
+    /// Por dónde va cada partición.
+    pub fn posiciones(&self) -> impl Iterator<Item = (i32, i64)> {
+        self.particiones.iter().map(|p| (p.id, p.siguiente))
+    }
+
     /// Una lectura de todas las particiones, o las que hagan falta hasta que algo quepa entero.
     pub fn recibir(&mut self, topic: &str, espera: Duration) -> Result<Vec<Registro>, ErrorBroker> {
         let limite = Instant::now() + espera.min(ESPERA_MAXIMA);
@@ -58,8 +65,12 @@ impl Lectura {
             let peticiones: Vec<_> = self.particiones.iter().map(pedir).collect();
             let respuestas = self.leer(&peticiones, queda)?;
             let mut atascada = false;
-            for (id, mensajes, fin) in partes(&respuestas, &self.broker)? {
-                let Some(i) = self.particiones.iter().position(|p| p.id == id) else { continue };
+            for parte in partes(&respuestas) {
+                let Some(i) = self.particiones.iter().position(|p| p.id == parte.partition()) else {
+                    continue;
+                };
+                let datos = parte.data().map_err(|e| self.causa(topic, i, &e))?;
+                let (mensajes, fin) = (datos.messages(), datos.highwatermark_offset());
                 atascada |= self.anadir(&mut registros, topic, i, mensajes, fin)?;
             }
             if !registros.is_empty() || (!atascada && Instant::now() >= limite) {
@@ -68,8 +79,8 @@ impl Lectura {
         }
     }
 
-    /// Añade lo leído de una partición. Si no hay nada y debería haberlo (`fin` es donde acaba), la próxima
-    /// vez se pedirán más bytes, y devuelve `true`.
+    /// Añade lo leído de una partición. Devuelve `true` si no hay nada y debería haberlo (`fin` es donde
+    /// acaba): hay que volver a pedirlo.
     fn anadir(
         &mut self,
         registros: &mut Vec<Registro>,
@@ -79,16 +90,16 @@ impl Lectura {
         fin: i64,
     ) -> Result<bool, ErrorBroker> {
         let Particion { id, siguiente, .. } = self.particiones[i];
-        let antes_del_hueco = match mensajes.first() {
-            Some(primero) if primero.offset > siguiente => self.sin_hueco(topic, i)?,
-            Some(_) => None,
-            None if fin > siguiente => {
-                self.crecer(i)?;
+        let nuevos = match mensajes.first() {
+            None if fin <= siguiente => return Ok(false),
+            None => {
+                self.desatascar(topic, i)?;
                 return Ok(true);
             }
-            None => return Ok(false),
+            Some(primero) if primero.offset > siguiente => self.sin_hueco(topic, i)?,
+            Some(_) => None,
         };
-        let mut nuevos = antes_del_hueco.unwrap_or_else(|| copiar(id, mensajes));
+        let mut nuevos = nuevos.unwrap_or_else(|| copiar(id, mensajes));
         if let Some(ultimo) = nuevos.last() {
             self.particiones[i].siguiente = ultimo.offset + 1;
         }
@@ -107,19 +118,30 @@ impl Lectura {
             .map_err(|e| traducir(&e, &self.broker))
     }
 
-    /// Pide más bytes de una partición en la que ni el primer mensaje ha cabido entero.
-    fn crecer(&mut self, i: usize) -> Result<(), ErrorBroker> {
+    /// No ha llegado nada de una partición en la que queda algo. Si en su offset no hay ningún mensaje, se
+    /// pasa al siguiente; si lo hay, no ha cabido, y se piden más bytes.
+    fn desatascar(&mut self, topic: &str, i: usize) -> Result<(), ErrorBroker> {
+        let respuesta = self.sondear(topic, i)?;
         let particion = &mut self.particiones[i];
-        if particion.bytes >= MAX_BYTES {
-            return Err(ErrorBroker::Definitivo(format!(
-                "el mensaje {} de la partición {} no se puede leer: no cabe en {} MiB o es de una transacción",
-                particion.siguiente,
-                particion.id,
-                MAX_BYTES >> 20
-            )));
+        match respuesta {
+            Respuesta::Primero { offset, .. } if offset >= particion.siguiente => {
+                if particion.bytes < MAX_BYTES {
+                    particion.bytes = particion.bytes.saturating_mul(2).min(MAX_BYTES);
+                    return Ok(());
+                }
+                let Particion { id, siguiente, .. } = particion;
+                let megas = MAX_BYTES >> 20;
+                Err(ErrorBroker::Definitivo(format!(
+                    "el mensaje {siguiente} de la partición {id} no cabe en {megas} MiB, y no se lee más grande"
+                )))
+            }
+            Respuesta::Codigo(codigo) => Err(sin_nombre(codigo, &self.broker)),
+            // La marca que acaba una transacción, o lo que la compactación quitó de una tanda comprimida.
+            Respuesta::Nada | Respuesta::Primero { .. } => {
+                particion.siguiente += 1;
+                Ok(())
+            }
         }
-        particion.bytes = particion.bytes.saturating_mul(2).min(MAX_BYTES);
-        Ok(())
     }
 
     /// Lo que hay antes de un hueco, si hay algo.
@@ -128,34 +150,51 @@ impl Lectura {
     /// sin comprimir de delante. Salen pidiendo menos bytes, los justos para que no llegue la tanda.
     fn sin_hueco(&mut self, topic: &str, i: usize) -> Result<Option<Vec<Registro>>, ErrorBroker> {
         let Particion { id, siguiente, bytes } = self.particiones[i];
+        let primero = Respuesta::Primero { offset: siguiente, comprimido: false };
+        if self.sondear(topic, i)? != primero {
+            return Ok(None); // el hueco es de verdad: una transacción o la compactación
+        }
         let (mut pocos, mut muchos) = (0, bytes);
         while muchos - pocos > 1 {
             let medio = pocos + (muchos - pocos) / 2;
             let peticion = FetchPartition::new(topic, id, siguiente).with_max_bytes(medio);
             let respuestas = self.leer(&[peticion], Duration::ZERO)?;
-            for (_, mensajes, _) in partes(&respuestas, &self.broker)? {
-                match mensajes.first() {
+            for parte in partes(&respuestas) {
+                let datos = parte.data().map_err(|e| self.causa(topic, i, &e))?;
+                match datos.messages().first() {
                     None => pocos = medio,
                     Some(primero) if primero.offset > siguiente => muchos = medio,
-                    Some(_) => return Ok(Some(copiar(id, mensajes))),
+                    Some(_) => return Ok(Some(copiar(id, datos.messages()))),
                 }
             }
         }
-        Ok(None) // el hueco es de verdad: compactación, por ejemplo
+        Ok(None)
+    }
+
+    /// Qué hay de verdad en el offset por el que va una partición.
+    fn sondear(&self, topic: &str, i: usize) -> Result<Respuesta, ErrorBroker> {
+        let Particion { id, siguiente, .. } = self.particiones[i];
+        let topics = self.cliente.topics();
+        let lider = topics.partitions(topic).and_then(|p| p.partition(id)?.leader());
+        let Some(lider) = lider else { return Err(traducir(&Error::NoHostReachable, &self.broker)) };
+        sonda::preguntar(lider.host(), topic, id, siguiente)
+            .map_err(|e| traducir(&Error::Io(e), &self.broker))
+    }
+
+    /// Por qué no da el broker una partición. Los códigos que la crate no conoce los dice la sonda.
+    fn causa(&self, topic: &str, i: usize, error: &Error) -> ErrorBroker {
+        match (error, self.sondear(topic, i)) {
+            (Error::Kafka(KafkaCode::Unknown), Ok(Respuesta::Codigo(codigo))) => {
+                sin_nombre(codigo, &self.broker)
+            }
+            _ => traducir(error, &self.broker),
+        }
     }
 }
 
-/// Una partición leída: su número, sus mensajes y el offset en que acaba.
-type Parte<'a> = (i32, &'a [Message<'a>], i64);
-
-fn partes<'a>(respuestas: &'a [Response], broker: &str) -> Result<Vec<Parte<'a>>, ErrorBroker> {
-    let particiones = respuestas.iter().flat_map(Response::topics).flat_map(|t| t.partitions());
-    particiones
-        .map(|p| match p.data() {
-            Ok(datos) => Ok((p.partition(), datos.messages(), datos.highwatermark_offset())),
-            Err(error) => Err(traducir(&error, broker)),
-        })
-        .collect()
+/// Lo que ha llegado de cada partición.
+fn partes(respuestas: &[Response]) -> impl Iterator<Item = &fetch::Partition<'_>> {
+    respuestas.iter().flat_map(Response::topics).flat_map(|t| t.partitions())
 }
 
 fn copiar(particion: i32, mensajes: &[Message<'_>]) -> Vec<Registro> {

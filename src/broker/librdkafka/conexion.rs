@@ -10,8 +10,8 @@ use rdkafka::metadata::Metadata;
 use super::errores::{Problemas, no_contesta};
 use crate::broker::ErrorBroker;
 use crate::broker::direcciones::probar_anunciadas;
-use crate::broker::frases::sin_topic;
-use crate::broker::limites::PLAZO_TOPIC;
+use crate::broker::frases::{self, sin_topic};
+use crate::broker::limites::{PLAZO_LIDER, PLAZO_TOPIC};
 use crate::config::kafka::Propiedades;
 
 /// Lo que se espera a que el broker dé sus metadatos.
@@ -44,14 +44,14 @@ pub fn configuracion(
 }
 
 /// Espera a que el topic esté listo; pedir sus metadatos lo crea. `atender` recoge los errores que
-/// librdkafka tenga pendientes de contar.
+/// librdkafka tenga pendientes de contar. Da las particiones que no tienen líder, si las demás lo tienen.
 pub fn esperar_topic<C: ClientContext>(
     cliente: &Client<C>,
     broker: &str,
     topic: &str,
     problemas: &Problemas,
     atender: impl Fn(),
-) -> Result<(), ErrorBroker> {
+) -> Result<Vec<i32>, ErrorBroker> {
     let inicio = Instant::now();
     let (mut probada, mut definitivos) = (false, 0);
     loop {
@@ -60,18 +60,23 @@ pub fn esperar_topic<C: ClientContext>(
             sin_metadatos(problemas.tomar(broker), broker, inicio, &mut definitivos)?;
             continue;
         };
-        if let Some(lideres) = lideres(&metadatos, topic) {
+        let (lideres, sin_lider) = lideres(&metadatos, topic);
+        // Las de un topic recién creado tardan un momento en tenerlo.
+        if !lideres.is_empty() && (sin_lider.is_empty() || inicio.elapsed() >= PLAZO_LIDER) {
             if !probada {
                 probar_anunciadas(broker, &lideres)?;
                 probada = true;
             }
-            if listo(&metadatos, topic) {
+            if sin_error(&metadatos, topic) {
                 problemas.olvidar();
-                return Ok(());
+                return Ok(sin_lider);
             }
         }
         if inicio.elapsed() >= PLAZO_TOPIC {
-            return Err(sin_topic(broker, topic));
+            return Err(match sin_lider[..] {
+                [] => sin_topic(broker, topic),
+                _ => ErrorBroker::Pasajero(frases::sin_lider(topic, &sin_lider)),
+            });
         }
         thread::sleep(PASO);
     }
@@ -93,18 +98,17 @@ fn sin_metadatos(
     }
 }
 
-/// Las direcciones de los brokers que llevan las particiones del topic, si las tiene.
-fn lideres(metadatos: &Metadata, topic: &str) -> Option<Vec<String>> {
-    let topic = metadatos.topics().iter().find(|t| t.name() == topic)?;
-    let mut lideres: Vec<_> = topic.partitions().iter().map(|p| p.leader()).collect();
-    lideres.sort_unstable();
-    lideres.dedup();
-    let brokers = metadatos.brokers().iter().filter(|b| lideres.contains(&b.id()));
-    let direcciones: Vec<_> = brokers.map(|b| format!("{}:{}", b.host(), b.port())).collect();
-    (!direcciones.is_empty()).then_some(direcciones)
+/// Las direcciones de los brokers que llevan las particiones del topic, y las que no lleva ninguno.
+pub fn lideres(metadatos: &Metadata, topic: &str) -> (Vec<String>, Vec<i32>) {
+    let particiones = metadatos.topics().iter().filter(|t| t.name() == topic).flat_map(|t| t.partitions());
+    let (con, sin): (Vec<_>, Vec<_>) = particiones.partition(|p| p.leader() >= 0);
+    let es_lider = |id| con.iter().any(|p| p.leader() == id);
+    let brokers = metadatos.brokers().iter().filter(|b| es_lider(b.id()));
+    let mut sin_lider: Vec<_> = sin.iter().map(|p| p.id()).collect();
+    sin_lider.sort_unstable();
+    (brokers.map(|b| format!("{}:{}", b.host(), b.port())).collect(), sin_lider)
 }
 
-fn listo(metadatos: &Metadata, topic: &str) -> bool {
-    let topic = metadatos.topics().iter().find(|t| t.name() == topic);
-    topic.is_some_and(|t| t.error().is_none() && t.partitions().iter().all(|p| p.leader() >= 0))
+fn sin_error(metadatos: &Metadata, topic: &str) -> bool {
+    metadatos.topics().iter().any(|t| t.name() == topic && t.error().is_none())
 }

@@ -8,9 +8,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
 use super::conexion::{configuracion, esperar_topic};
+use super::desvio::Desvio;
 use super::errores::{Problemas, pasajero, sin_cliente, sin_respuesta, traducir};
+use crate::avisos::{Avisos, Nivel};
 use crate::broker::direcciones::primero_que_responde;
-use crate::broker::{Emisor, ErrorBroker, PorEnviar};
+use crate::broker::{Emisor, ErrorBroker, PorEnviar, frases};
 use crate::config::kafka::Propiedades;
 use crate::herramientas::candado::candado;
 
@@ -45,12 +47,15 @@ pub struct EmisorLibrdkafka {
     brokers: Vec<String>,
     propiedades: Propiedades,
     topic: String,
+    avisos: Avisos,
     envio: Option<Envio>,
 }
 
 struct Envio {
     productor: BaseProducer<Entregas>,
     broker: String,
+    /// Si alguna partición no tiene líder.
+    desvio: Option<Desvio>,
     /// Los mensajes que quedaron a medias, y cuántos se han puesto en la cola de librdkafka.
     a_medias: Vec<PorEnviar>,
     encolados: usize,
@@ -95,11 +100,12 @@ impl ProducerContext for Entregas {
 
 impl EmisorLibrdkafka {
     /// Un emisor para `topic`; `brokers` son direcciones `equipo:puerto`.
-    pub fn new(brokers: &[String], propiedades: &Propiedades, topic: &str) -> Self {
+    pub fn new(brokers: &[String], propiedades: &Propiedades, topic: &str, avisos: Avisos) -> Self {
         EmisorLibrdkafka {
             brokers: brokers.to_vec(),
             propiedades: propiedades.clone(),
             topic: topic.to_owned(),
+            avisos,
             envio: None,
         }
     }
@@ -110,10 +116,19 @@ impl EmisorLibrdkafka {
         let productor: BaseProducer<Entregas> =
             config.create_with_context(Entregas::default()).map_err(|e| sin_cliente(&e))?;
         let problemas = &productor.context().problemas;
-        esperar_topic(productor.client(), &broker, &self.topic, problemas, || {
+        let sin_lider = esperar_topic(productor.client(), &broker, &self.topic, problemas, || {
             productor.poll(Duration::from_millis(20));
         })?;
-        Ok(Envio { productor, broker, a_medias: Vec::new(), encolados: 0 })
+        let mut desvio = None;
+        if !sin_lider.is_empty() {
+            let frase = frases::sin_lider(&self.topic, &sin_lider);
+            (self.avisos)(Nivel::Aviso, &format!("{frase}. Sus mensajes van a las demás."));
+            let metadatos = productor.client().fetch_metadata(Some(&self.topic), PLAZO_PROBLEMA);
+            let metadatos = metadatos.map_err(|e| sin_respuesta(&e, &broker))?;
+            let todas = metadatos.topics().iter().map(|t| t.partitions().len()).sum();
+            desvio = Some(Desvio::new(todas, &sin_lider));
+        }
+        Ok(Envio { productor, broker, desvio, a_medias: Vec::new(), encolados: 0 })
     }
 }
 
@@ -178,7 +193,8 @@ impl Envio {
     /// Pone en la cola de librdkafka los que quepan.
     fn encolar(&mut self, topic: &str, mensajes: &[PorEnviar]) -> Result<(), ErrorBroker> {
         for mensaje in &mensajes[self.encolados..] {
-            let registro = BaseRecord::to(topic).key(&mensaje.clave).payload(&mensaje.valor);
+            let mut registro = BaseRecord::to(topic).key(&mensaje.clave).payload(&mensaje.valor);
+            registro.partition = self.desvio.as_ref().and_then(|d| d.de(mensaje.clave.as_bytes()));
             match self.productor.send(registro) {
                 Ok(()) => self.encolados += 1,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => break,

@@ -120,6 +120,7 @@ pub fn traducir(codigo: RDKafkaErrorCode, palabras: &str, broker: &str) -> Error
         C::RebalanceInProgress | C::IllegalGeneration | C::UnknownMemberId | C::AssignmentLost => {
             Pasajero("Kafka está repartiendo otra vez las particiones del grupo".to_owned())
         }
+        C::InconsistentGroupProtocol => otro_reparto(),
         C::FencedInstanceId => Definitivo(
             "Kafka ha echado a este consumidor del grupo: si usas group.instance.id, cada uno necesita el suyo"
                 .to_owned(),
@@ -131,6 +132,13 @@ pub fn traducir(codigo: RDKafkaErrorCode, palabras: &str, broker: &str) -> Error
         C::CoordinatorNotAvailable => frases::sin_coordinador(broker),
         _ => frases::no_puede(broker, codigo),
     }
+}
+
+fn otro_reparto() -> ErrorBroker {
+    ErrorBroker::Pasajero(format!(
+        "{}, o repártelas como él: --kafka-config partition.assignment.strategy=range",
+        frases::GRUPO_OCUPADO
+    ))
 }
 
 /// Las palabras de librdkafka, sin su prefijo («sasl_ssl://equipo:puerto/1: »).

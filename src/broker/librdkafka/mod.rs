@@ -5,6 +5,7 @@
 //! frase qué ha fallado, y se lleva la cuenta de las particiones que van y vienen.
 
 mod conexion;
+mod desvio;
 mod emisor;
 mod errores;
 mod receptor;

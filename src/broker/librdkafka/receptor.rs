@@ -14,6 +14,7 @@ use super::reparto::{DelGrupo, PLAZO, Suscripcion, de_otro};
 use crate::avisos::Avisos;
 use crate::broker::direcciones::primero_que_responde;
 use crate::broker::historia::Historia;
+use crate::broker::lideres::SinLider;
 use crate::broker::limites::BYTES_POR_LECTURA;
 use crate::broker::{ErrorBroker, Receptor, Recibido, Registro};
 use crate::config::kafka::Propiedades;
@@ -49,6 +50,7 @@ pub struct ReceptorLibrdkafka {
     /// Cuándo falló algo por última vez.
     fallo: Option<Instant>,
     pub(super) reiniciadas: BTreeSet<i32>,
+    pub(super) sin_lider: SinLider,
     /// Lo leído y lo confirmado, también de particiones que ya son de otro.
     pub(super) historia: Historia,
 }
@@ -68,6 +70,7 @@ impl ReceptorLibrdkafka {
             propiedades: propiedades.clone(),
             topic: topic.to_owned(),
             grupo: grupo.to_owned(),
+            sin_lider: SinLider::new(topic, &avisos),
             avisos,
             suscripcion: None,
             fallo: None,
@@ -76,7 +79,7 @@ impl ReceptorLibrdkafka {
         }
     }
 
-    /// Hace `algo` con la suscripción, que se abre si hace falta. Si falla, se volverá a lo confirmado.
+    /// Hace `algo` con la suscripción, que se abre si hace falta.
     ///
     /// Cuando Kafka echa del grupo a un consumidor, librdkafka ya no lo recupera. Tras una caída puede ser
     /// por él mismo, que vuelve a entrar: se empieza con otra suscripción. Si no, es que otro usa su nombre.
@@ -96,21 +99,22 @@ impl ReceptorLibrdkafka {
                 self.reiniciadas.extend(suscripcion.siguientes.keys());
                 return Err(pasajero(error.clone()));
             }
-            suscripcion.volver = true;
         }
         self.suscripcion = Some(suscripcion);
         hecho
     }
 
-    fn abrir(&self) -> Result<Suscripcion, ErrorBroker> {
+    fn abrir(&mut self) -> Result<Suscripcion, ErrorBroker> {
         let (broker, _) = primero_que_responde(&self.brokers)?;
         let mut config = configuracion(&self.brokers, INICIALES, &self.propiedades, FIJAS);
         config.set("group.id", &self.grupo);
         let consumidor: BaseConsumer<DelGrupo> =
             config.create_with_context(DelGrupo::default()).map_err(|e| sin_cliente(&e))?;
-        esperar_topic(consumidor.client(), &broker, &self.topic, &consumidor.context().problemas, || {
+        let problemas = &consumidor.context().problemas;
+        let sin_lider = esperar_topic(consumidor.client(), &broker, &self.topic, problemas, || {
             while consumidor.poll(Duration::from_millis(20)).is_some() {}
         })?;
+        self.sin_lider.anotar(sin_lider);
         consumidor.subscribe(&[&self.topic]).map_err(|e| sin_respuesta(&e, &broker))?;
         Ok(Suscripcion {
             consumidor,
@@ -121,17 +125,26 @@ impl ReceptorLibrdkafka {
         })
     }
 
+    /// Lo que haya que hacer antes de leer.
+    fn ponerse_al_dia(&mut self, suscripcion: &mut Suscripcion) -> Result<(), ErrorBroker> {
+        if suscripcion.volver {
+            self.volver(suscripcion)?;
+        }
+        if self.sin_lider.toca() {
+            self.mirar_lideres(suscripcion)?;
+        }
+        if suscripcion.comprobado.elapsed() >= COMPROBAR {
+            self.comprobar_confirmado(suscripcion)?;
+        }
+        Ok(())
+    }
+
     fn leer(
         &mut self,
         suscripcion: &mut Suscripcion,
         espera: Duration,
     ) -> Result<Vec<Registro>, ErrorBroker> {
-        if suscripcion.volver {
-            self.volver(suscripcion)?;
-        }
-        if suscripcion.comprobado.elapsed() >= COMPROBAR {
-            self.comprobar_confirmado(suscripcion)?;
-        }
+        self.ponerse_al_dia(suscripcion)?;
         let limite = Instant::now() + espera;
         let (mut registros, mut bytes): (Vec<Registro>, _) = (Vec::new(), 0);
         while bytes < BYTES_POR_LECTURA as usize {
@@ -192,7 +205,10 @@ fn copiar(mensaje: &BorrowedMessage<'_>) -> Registro {
 
 impl Receptor for ReceptorLibrdkafka {
     fn recibir(&mut self, espera: Duration) -> Result<Recibido, ErrorBroker> {
-        let registros = self.suscrito(|receptor, suscripcion| receptor.leer(suscripcion, espera))?;
+        let registros = self.suscrito(|receptor, suscripcion| {
+            // Lo que se hubiera leído se pierde con el error: habrá que releerlo.
+            receptor.leer(suscripcion, espera).inspect_err(|_| suscripcion.volver = true)
+        })?;
         Ok(Recibido { reiniciadas: mem::take(&mut self.reiniciadas).into_iter().collect(), registros })
     }
 
@@ -203,6 +219,7 @@ impl Receptor for ReceptorLibrdkafka {
             let mut lista = TopicPartitionList::new();
             for (id, siguiente) in siguientes {
                 if !suscripcion.siguientes.contains_key(id) || consumidor.assignment_lost() {
+                    suscripcion.volver = true;
                     return Err(de_otro(*id));
                 }
                 lista
@@ -219,6 +236,9 @@ impl Receptor for ReceptorLibrdkafka {
         self.suscrito(|receptor, suscripcion| {
             let mut atraso = 0;
             for (id, siguiente) in &suscripcion.siguientes {
+                if receptor.sin_lider.contiene(*id) {
+                    continue;
+                }
                 let limites = suscripcion.consumidor.fetch_watermarks(&receptor.topic, *id, PLAZO);
                 let (_, fin) = limites.map_err(|e| suscripcion.causa(&e))?;
                 atraso += (fin - siguiente).max(0).unsigned_abs();

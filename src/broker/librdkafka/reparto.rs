@@ -11,6 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 
+use super::conexion::lideres;
 use super::errores::{Problemas, causa, grave, sin_respuesta};
 use super::receptor::ReceptorLibrdkafka;
 use crate::avisos::Nivel;
@@ -77,6 +78,7 @@ impl Suscripcion {
 impl ReceptorLibrdkafka {
     /// Vuelve a lo último confirmado en todas las particiones.
     pub(super) fn volver(&mut self, suscripcion: &mut Suscripcion) -> Result<(), ErrorBroker> {
+        self.mirar_lideres(suscripcion)?; // y si no contesta nadie, se sigue caído
         // Lo que ya había traído librdkafka sobra; así se sabe también si entretanto ha habido reparto.
         while let Some(leido) = suscripcion.consumidor.poll(Duration::ZERO) {
             if let Some(error) = leido.err().and_then(|e| suscripcion.grave(&e)) {
@@ -88,6 +90,14 @@ impl ReceptorLibrdkafka {
         let resto = suscripcion.siguientes.keys().copied().filter(|id| !movidas.contains(id)).collect();
         self.situar(suscripcion, &resto, true)?;
         suscripcion.volver = false;
+        Ok(())
+    }
+
+    /// Pregunta qué particiones no tienen líder.
+    pub(super) fn mirar_lideres(&mut self, suscripcion: &Suscripcion) -> Result<(), ErrorBroker> {
+        let metadatos = suscripcion.consumidor.fetch_metadata(Some(&self.topic), PLAZO);
+        let metadatos = metadatos.map_err(|e| suscripcion.causa(&e))?;
+        self.sin_lider.anotar(lideres(&metadatos, &self.topic).1);
         Ok(())
     }
 
@@ -134,6 +144,10 @@ impl ReceptorLibrdkafka {
         let mut saltados = 0;
         let mut destino = TopicPartitionList::new();
         for (id, confirmado) in confirmados {
+            if self.sin_lider.contiene(id) {
+                siguientes.insert(id, confirmado.unwrap_or(0)); // librdkafka empezará por ahí
+                continue;
+            }
             let limites = || consumidor.fetch_watermarks(&self.topic, id, PLAZO).map_err(|e| traducir(&e));
             let (principio, fin) = limites()?;
             self.historia.comprobar(id, confirmado, fin, || Ok(limites()?.1))?;
@@ -147,10 +161,8 @@ impl ReceptorLibrdkafka {
                 .map_err(|e| traducir(&e))?;
         }
         if mover {
-            for particion in consumidor.seek_partitions(destino, PLAZO).map_err(|e| traducir(&e))?.elements()
-            {
-                particion.error().map_err(|e| traducir(&e))?;
-            }
+            let movidas = consumidor.seek_partitions(destino, PLAZO).map_err(|e| traducir(&e))?;
+            movidas.elements().iter().try_for_each(|p| p.error()).map_err(|e| traducir(&e))?;
         }
         avisar_borrados(&self.avisos, saltados);
         Ok(())
@@ -187,6 +199,7 @@ impl ReceptorLibrdkafka {
         for (id, confirmado) in self.confirmados(suscripcion, &ids)? {
             self.historia.comprobar_confirmado(id, confirmado)?;
             if confirmado != self.historia.confirmado(id) {
+                suscripcion.volver = true;
                 return Err(de_otro(id));
             }
         }

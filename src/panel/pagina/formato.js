@@ -69,13 +69,30 @@ function fechaIso(t) {
     + `${dos(d.getHours())}:${dos(d.getMinutes())}:${dos(d.getSeconds())}`;
 }
 
-/** Marca un número como instante, para que celda() lo escriba como fecha. */
-export const instante = (t) => (Number.isFinite(t) ? { t } : null);
+/** La zona de esa fecha en este ordenador: UTC+02:00. Cambia de verano a invierno. */
+function zona(t) {
+  const minutos = -new Date(t).getTimezoneOffset(), signo = minutos < 0 ? "-" : "+";
+  const dos = (n) => String(Math.floor(Math.abs(n))).padStart(2, "0");
+  return `UTC${signo}${dos(minutos / 60)}:${dos(minutos % 60)}`;
+}
+
+/** Un instante de un CSV: ocupa dos columnas, la fecha y su zona. */
+export const instante = (t) => ({ t });
+/** Y su cabecera. */
+export const deInstante = (nombre) => ({ nombre });
+
+/** Las celdas de un valor: una o, si es un instante, dos. */
+function celdas(valor) {
+  if (valor?.nombre !== undefined) return [valor.nombre, `${valor.nombre}_zona`];
+  if (valor !== null && typeof valor === "object") {
+    return Number.isFinite(valor.t) ? [fechaIso(valor.t), zona(valor.t)] : ["", ""];
+  }
+  return [celda(valor)];
+}
 
 function celda(valor) {
   if (valor === null || valor === undefined) return "";
   if (typeof valor === "number") return Number.isFinite(valor) ? String(valor).replace(".", ",") : "";
-  if (typeof valor === "object") return fechaIso(valor.t);
   // Un texto que empieza así, Excel lo ejecutaría como una fórmula: el apóstrofo lo impide.
   const texto = /^[=+\-@\t\r]/.test(valor) ? `'${valor}` : String(valor);
   return /[";\n\r]/.test(texto) ? `"${texto.replaceAll('"', '""')}"` : texto;
@@ -83,7 +100,7 @@ function celda(valor) {
 
 /** Un CSV que el Excel español abre bien: punto y coma, coma decimal y la marca de UTF-8 delante. */
 export function csv(cabecera, filas) {
-  const lineas = [cabecera, ...filas].map((fila) => fila.map(celda).join(";"));
+  const lineas = [cabecera, ...filas].map((fila) => fila.flatMap(celdas).join(";"));
   return "\uFEFF" + lineas.join("\r\n") + "\r\n";
 }
 

@@ -6,7 +6,7 @@ import { RANGOS } from "./piezas.js";
 import { PARAMETROS, VISTAS } from "./vistas.js";
 
 const CADA = 1_000; // milisegundos entre preguntas
-const PACIENCIA = 10_000; // lo que se espera una contestación
+const PACIENCIA = 5_000; // lo que se espera una contestación: pasado esto, lo que se ve no es de ahora
 const ESPERA_MAXIMA = 5_000; // entre intentos, si el panel no responde
 
 const por = (id) => document.getElementById(id);
@@ -170,7 +170,7 @@ function pintar(datos) {
   por(nombre).classList.remove("esperando");
   por(nombre).classList.toggle("sin-datos", vacia);
   ponerAviso(avisoDeLaVista(), datos.aviso);
-  estado(datos.aviso?.nivel === "error" ? "Sin datos nuevos" : "En directo");
+  estado(datos.al_dia ? "En directo" : datos.aviso?.nivel === "error" ? "Sin datos nuevos" : "Leyendo…");
   poner(por("motor"), `Se lee de: ${datos.motor.nombre}, ${datos.motor.donde}`);
 }
 

@@ -1,7 +1,7 @@
 // Lo que comparten las vistas.
 
 import { atributo, nuevo, poner } from "./elementos.js";
-import { NADA, csv, instante, recortar } from "./formato.js";
+import { NADA, csv, deInstante, instante, recortar } from "./formato.js";
 
 const LETRAS = 200; // de un texto ajeno, las que se enseñan
 
@@ -42,10 +42,17 @@ export const ponerId = (n) => String(n ?? NADA);
 
 /** Las columnas del CSV de una serie: por cada métrica, mínimo, media y máximo. */
 export function csvDeSerie(datos, campos) {
-  const cabecera = ["fecha_hora", ...campos.flatMap((c) => [`${c}_min`, `${c}_media`, `${c}_max`])];
+  const cabecera = [deInstante("fecha_hora"), ...campos.flatMap((c) => [`${c}_min`, `${c}_media`, `${c}_max`])];
   const filas = datos.t.map((t, i) =>
     [instante(t), ...campos.flatMap((c) => [datos[c].min[i], datos[c].media[i], datos[c].max[i]])]);
   return csv(cabecera, filas);
+}
+
+/** El CSV de una tabla: esos campos de cada fila; los de `instantes` son horas. */
+export function csvDeFilas(campos, instantes, filas) {
+  const esHora = (campo) => instantes.includes(campo);
+  return csv(campos.map((c) => (esHora(c) ? deInstante(c) : c)),
+    filas.map((fila) => campos.map((c) => (esHora(c) ? instante(fila[c]) : fila[c]))));
 }
 
 /** Un oyente por botón y vista montada: al salir de la vista se quitan todos de golpe. */

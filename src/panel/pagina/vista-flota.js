@@ -2,7 +2,7 @@
 
 import { nuevo, poner } from "./elementos.js";
 import { DE_LA_FLOTA, nuevaFicha } from "./ficha.js";
-import { conDosDecimales, csv, descargar, instante, nombreDeFichero, recortar, sinDecimales } from "./formato.js";
+import { conDosDecimales, csv, deInstante, descargar, instante, nombreDeFichero, recortar, sinDecimales } from "./formato.js";
 import { oyentes } from "./piezas.js";
 
 export function vistaFlota(raiz, parametros, cambiar) {
@@ -25,7 +25,7 @@ export function vistaFlota(raiz, parametros, cambiar) {
   oir(parte(".siguiente"), "click", () => ir(1));
   oir(parte(".csv"), "click", () => {
     if (!datos) return;
-    const cabecera = ["server_id", "fecha_hora", ...DE_LA_FLOTA.map((t) => t.campo), "errores_recientes", "sobre_umbral"];
+    const cabecera = ["server_id", deInstante("fecha_hora"), ...DE_LA_FLOTA.map((t) => t.campo), "errores_recientes", "sobre_umbral"];
     const filas = datos.servidores.map((s) => [s.server_id, instante(s.t), ...DE_LA_FLOTA.map((t) => s[t.campo]),
       s.errores_recientes, s.sobre.join(" ")]);
     descargar(nombreDeFichero(["flota", parametros.buscar, datos.pagina > 0 ? `pagina${datos.pagina + 1}` : ""], "csv"), csv(cabecera, filas));

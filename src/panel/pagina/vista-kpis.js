@@ -1,9 +1,9 @@
 // La vista KPIs: su evolución, las últimas ventanas y lo descartado.
 
 import { nuevo, poner } from "./elementos.js";
-import { conDecimal, conDosDecimales, csv, descargar, hora, instante, nombreDeFichero, sinDecimales } from "./formato.js";
+import { conDecimal, conDosDecimales, descargar, hora, nombreDeFichero, sinDecimales } from "./formato.js";
 import { Grafica } from "./graficas.js";
-import { csvDeSerie, EN_PALABRAS, oyentes, ponerAjeno, ponerId, ponerRangos } from "./piezas.js";
+import { csvDeFilas, csvDeSerie, EN_PALABRAS, oyentes, ponerAjeno, ponerId, ponerRangos } from "./piezas.js";
 
 const DE_LOS_KPIS = [
   { campo: "cpu_percent_avg", nombre: "CPU media", unidad: "%", porcentaje: true, color: "cpu", escribir: conDecimal },
@@ -35,14 +35,12 @@ export function vistaKpis(raiz, parametros, cambiar) {
     if (!datos) return;
     const campos = ["_id", "particion", "offset_inicio", "offset_fin", "num_mensajes", "ventana_inicio",
       "ventana_fin", "duracion_ventana_seg", ...DE_LOS_KPIS.map((t) => t.campo)];
-    const escribir = (v, campo) => (/^ventana_/.test(campo) ? instante(v[campo]) : v[campo]);
-    descargar("ventanas.csv", csv(campos, datos.ventanas.map((v) => campos.map((c) => escribir(v, c)))));
+    descargar("ventanas.csv", csvDeFilas(campos, ["ventana_inicio", "ventana_fin"], datos.ventanas));
   });
   oir(parte(".descartados .csv"), "click", () => {
     if (!datos) return;
     const campos = ["_id", "particion", "offset", "razon", "recibido_en", "contenido"];
-    const escribir = (d, campo) => (campo === "recibido_en" ? instante(d[campo]) : d[campo]);
-    descargar("descartados.csv", csv(campos, datos.descartados.ultimos.map((d) => campos.map((c) => escribir(d, c)))));
+    descargar("descartados.csv", csvDeFilas(campos, ["recibido_en"], datos.descartados.ultimos));
   });
 
   function pintarAbierta() {

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::{DE_HOSTS, MAX_HOSTS, Punto, Puntos, Seguida, cabe, linea};
+use super::{ADELANTO, DE_HOSTS, MAX_HOSTS, Punto, Puntos, Seguida, Visto, cabe, linea};
 use crate::fallo::Frase;
 use crate::herramientas::causa::causa;
 use crate::panel::serie::Serie;
@@ -22,15 +23,24 @@ const MAX_ATRAS: u64 = 256 << 20;
 const MAX_ADELANTE: u64 = 8 << 20;
 /// Una línea más larga no es del agente.
 const MAX_LINEA: usize = 1 << 20;
+/// Lo que se espera a que un agente acabe de añadir su línea.
+const UN_MOMENTO: Duration = Duration::from_millis(50);
 /// Lo que se recuerda de lo último leído, para notar que el fichero es otro.
 const COLA: u64 = 128;
+
+/// Lo que se sabe de un host.
+#[derive(Clone, Copy, Default)]
+struct Host {
+    ultimo: Option<Punto>,
+    futuro: Option<i64>,
+}
 
 /// El fichero, y hasta dónde se ha leído.
 pub struct PuntosDelFichero {
     ruta: PathBuf,
     leido: u64,
     cola: Vec<u8>,
-    hosts: BTreeMap<String, Punto>,
+    hosts: BTreeMap<String, Host>,
 }
 
 impl PuntosDelFichero {
@@ -53,10 +63,10 @@ impl PuntosDelFichero {
             self.olvidar(series);
             self.empezar(&mut fichero, largo, ahora)?;
         } else {
-            self.seguir(&mut fichero, largo, series)?;
+            self.seguir(&mut fichero, largo, ahora, series)?;
         }
         for seguida in series.iter_mut() {
-            seguida.ultimo = self.hosts.get(&seguida.host).copied();
+            seguida.ultimo = self.hosts.get(&seguida.host).and_then(|host| host.ultimo);
             if seguida.entera.is_none() {
                 let mut serie = Serie::new(seguida.serie.ancho());
                 hacia_atras(&mut fichero, self.leido, seguida.desde, |host, punto| {
@@ -97,10 +107,16 @@ impl PuntosDelFichero {
         self.leido = inicio + fin as u64 + 1;
         self.cola = trozo(fichero, self.leido.saturating_sub(COLA), self.leido)?;
         let hosts = &mut self.hosts;
-        hacia_atras(fichero, self.leido, ahora - DE_HOSTS, |host, punto| apuntar(hosts, host, punto))
+        hacia_atras(fichero, self.leido, ahora - DE_HOSTS, |host, punto| apuntar(hosts, host, punto, ahora))
     }
 
-    fn seguir(&mut self, fichero: &mut File, largo: u64, series: &mut [Seguida]) -> io::Result<()> {
+    fn seguir(
+        &mut self,
+        fichero: &mut File,
+        largo: u64,
+        ahora: i64,
+        series: &mut [Seguida],
+    ) -> io::Result<()> {
         let nuevo = trozo(fichero, self.leido, largo)?;
         let Some(fin) = nuevo.iter().rposition(|b| *b == b'\n') else { return Ok(()) };
         let enteras = nuevo.get(..fin).unwrap_or_default();
@@ -108,7 +124,7 @@ impl PuntosDelFichero {
             for seguida in series.iter_mut().filter(|s| s.host == host && s.entera.is_some()) {
                 seguida.serie.sumar(punto.t, &punto.valores);
             }
-            apuntar(&mut self.hosts, host, punto);
+            apuntar(&mut self.hosts, host, punto, ahora);
         }
         self.leido += fin as u64 + 1;
         self.cola = trozo(fichero, self.leido.saturating_sub(COLA), self.leido)?;
@@ -121,24 +137,51 @@ impl Puntos for PuntosDelFichero {
         ("fichero", self.ruta.display().to_string())
     }
 
-    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, i64>, Frase> {
-        self.leer(ahora, series).map_err(|error| {
+    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, Visto>, Frase> {
+        let mut leido = self.leer(ahora, series);
+        if leido.as_ref().is_err_and(lo_tiene_otro) {
+            thread::sleep(UN_MOMENTO);
+            leido = self.leer(ahora, series);
+        }
+        leido.map_err(|error| {
             self.olvidar(&mut []); // a medias no se sabe por dónde iba
             Frase(format!("no se puede leer {} ({})", self.ruta.display(), causa(&error)))
         })?;
-        self.hosts.retain(|_, ultimo| ultimo.t >= ahora - DE_HOSTS);
-        Ok(self.hosts.iter().map(|(host, ultimo)| (host.clone(), ultimo.t)).collect())
+        for host in self.hosts.values_mut() {
+            host.poner_en_hora(ahora);
+        }
+        self.hosts.retain(|_, host| host.ultimo.is_some() || host.futuro.is_some());
+        let visto = |host: &Host| Visto { ultimo: host.ultimo.map(|p| p.t), futuro: host.futuro };
+        Ok(self.hosts.iter().map(|(nombre, host)| (nombre.clone(), visto(host))).collect())
+    }
+}
+
+impl Host {
+    fn apuntar(&mut self, punto: Punto, ahora: i64) {
+        if punto.t > ahora + ADELANTO {
+            self.futuro = self.futuro.max(Some(punto.t));
+        } else if self.ultimo.is_none_or(|ultimo| punto.t >= ultimo.t) {
+            self.ultimo = Some(punto);
+        }
+    }
+
+    /// Olvida lo que ya no es del último día, y lo que era del futuro y ya no lo es, o al revés: el reloj de
+    /// este ordenador también se corrige.
+    fn poner_en_hora(&mut self, ahora: i64) {
+        if let Some(ultimo) = self.ultimo.take_if(|ultimo| ultimo.t > ahora + ADELANTO) {
+            self.futuro = self.futuro.max(Some(ultimo.t));
+        }
+        self.ultimo.take_if(|ultimo| ultimo.t < ahora - DE_HOSTS);
+        self.futuro.take_if(|futuro| *futuro <= ahora + ADELANTO);
     }
 }
 
 /// El último punto de cada host.
-fn apuntar(hosts: &mut BTreeMap<String, Punto>, host: String, punto: Punto) {
-    if let Some(ultimo) = hosts.get_mut(&host) {
-        if punto.t >= ultimo.t {
-            *ultimo = punto;
-        }
+fn apuntar(hosts: &mut BTreeMap<String, Host>, host: String, punto: Punto, ahora: i64) {
+    if let Some(conocido) = hosts.get_mut(&host) {
+        conocido.apuntar(punto, ahora);
     } else if hosts.len() < MAX_HOSTS && cabe(&host) {
-        hosts.insert(host, punto);
+        hosts.entry(host).or_default().apuntar(punto, ahora);
     }
 }
 
@@ -182,6 +225,12 @@ fn hacia_atras(
         hasta = inicio;
     }
     Ok(())
+}
+
+/// En Windows no se puede leer un fichero mientras un agente lo bloquea, que es lo que tarda en añadir una línea.
+fn lo_tiene_otro(error: &io::Error) -> bool {
+    const ERROR_LOCK_VIOLATION: i32 = 33;
+    cfg!(windows) && error.raw_os_error() == Some(ERROR_LOCK_VIOLATION)
 }
 
 fn trozo(fichero: &mut File, desde: u64, hasta: u64) -> io::Result<Vec<u8>> {

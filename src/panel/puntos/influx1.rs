@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::influx::Lector;
-use super::{DE_HOSTS, MAX_HOSTS, Punto, Seguida, cabe};
+use super::{ADELANTO, MAX_HOSTS, Punto, Seguida, cabe};
 use crate::fallo::Frase;
 use crate::influx::consulta::ClienteConsulta;
 use crate::nombres::{CAMPOS, MEDIDA};
@@ -51,12 +51,11 @@ impl Lector for Influx1 {
         ("InfluxDB 1.x", format!("{}, base de datos {}", self.cliente.url, self.database))
     }
 
-    fn leer_hosts(&self, ahora: i64) -> Result<BTreeMap<String, i64>, Frase> {
+    fn ultimos(&self, desde: i64, hasta: i64) -> Result<BTreeMap<String, i64>, Frase> {
         let influxql = format!(
-            "SELECT last({}) FROM {} WHERE time >= {}ms GROUP BY \"host_id\" SLIMIT {MAX_HOSTS}",
+            "SELECT last({}) FROM {} WHERE time >= {desde}ms AND time < {hasta}ms GROUP BY \"host_id\" SLIMIT {MAX_HOSTS}",
             nombre(CAMPOS[0]),
             nombre(MEDIDA),
-            ahora - DE_HOSTS,
         );
         let resultados = self.consultar(&influxql)?;
         let hosts = resultados.iter().flatten().filter_map(|serie| {
@@ -73,7 +72,7 @@ impl Lector for Influx1 {
             "FROM {} WHERE \"host_id\" = {} AND time >= {desde}ms AND time < {}ms",
             nombre(MEDIDA),
             texto(&seguida.host),
-            ahora + DE_HOSTS
+            ahora + ADELANTO
         );
         let reducidos =
             CAMPOS.map(|campo| ["min", "max", "mean"].map(|f| format!("{f}({})", nombre(campo))).join(", "));

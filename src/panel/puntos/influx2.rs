@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::influx::Lector;
-use super::{DE_HOSTS, MAX_HOSTS, Punto, Seguida, cabe, csv};
+use super::{ADELANTO, MAX_HOSTS, Punto, Seguida, cabe, csv};
 use crate::fallo::Frase;
 use crate::influx::consulta::ClienteConsulta;
 use crate::nombres::{CAMPOS, MEDIDA};
@@ -39,16 +39,16 @@ impl Lector for Influx2 {
         ("InfluxDB 2", format!("{}, bucket {}", self.cliente.url, self.bucket))
     }
 
-    /// El último punto de cada host en un día: InfluxDB lo sabe sin recorrerlos.
-    fn leer_hosts(&self, ahora: i64) -> Result<BTreeMap<String, i64>, Frase> {
+    /// InfluxDB los sabe sin recorrer los puntos.
+    fn ultimos(&self, desde: i64, hasta: i64) -> Result<BTreeMap<String, i64>, Frase> {
         let flux = format!(
             "from(bucket: {}) |> range(start: {}, stop: {}) \
              |> filter(fn: (r) => r._measurement == {} and r._field == {}) |> last() \
              |> keep(columns: [\"_time\", \"host_id\"]) |> group() \
              |> sort(columns: [\"_time\"], desc: true) |> limit(n: {MAX_HOSTS})",
             texto(&self.bucket),
-            de_flux(ahora - DE_HOSTS),
-            de_flux(ahora + DE_HOSTS),
+            de_flux(desde),
+            de_flux(hasta),
             texto(MEDIDA),
             texto(CAMPOS[0]),
         );
@@ -65,7 +65,7 @@ impl Lector for Influx2 {
     /// Los cubos de una serie desde un instante: tres pasadas que InfluxDB hace en su almacén.
     fn leer_serie(&self, seguida: &mut Seguida, desde: i64, ahora: i64) -> Result<Serie<3>, Frase> {
         let ancho = seguida.serie.ancho();
-        let filas = self.filas(&consulta(&self.bucket, &seguida.host, ancho, [desde, ahora + DE_HOSTS]))?;
+        let filas = self.filas(&consulta(&self.bucket, &seguida.host, ancho, [desde, ahora + ADELANTO]))?;
         let (parte, ultimo) = reunir(&filas, ancho);
         seguida.ultimo = ultimo.or(seguida.ultimo);
         Ok(parte)

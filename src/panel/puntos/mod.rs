@@ -10,6 +10,7 @@ mod linea;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::instante::ADELANTO;
 use super::rango::Rango;
 use super::serie::Serie;
 use crate::fallo::Frase;
@@ -27,6 +28,15 @@ pub struct Punto {
     pub t: i64,
     /// Los tres campos, en el orden de [`CAMPOS`](crate::nombres::CAMPOS).
     pub valores: [Option<f64>; 3],
+}
+
+/// Lo que se sabe de un host, en milisegundos desde 1970.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Visto {
+    /// Su último punto, sin contar los del futuro.
+    pub ultimo: Option<i64>,
+    /// El más lejano de los que tienen fecha del futuro.
+    pub futuro: Option<i64>,
 }
 
 /// La serie de un host que alguien está mirando.
@@ -52,11 +62,11 @@ pub trait Puntos: Send {
     fn motor(&self) -> (&'static str, String);
 
     /// Pone al día las series: enteras las que no se han leído, y de las demás solo lo nuevo. Devuelve
-    /// los hosts con puntos en el último día y el instante del último.
+    /// los hosts con puntos en el último día.
     ///
     /// # Errors
     /// Una frase; las series se quedan como estaban.
-    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, i64>, Frase>;
+    fn poner_al_dia(&mut self, ahora: i64, series: &mut [Seguida]) -> Result<BTreeMap<String, Visto>, Frase>;
 }
 
 /// Si un host puede salir en el panel.

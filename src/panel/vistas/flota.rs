@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Comun, PRODUCTOR_Y_CONSUMIDOR, con_extranos};
+use super::{Comun, PRODUCTOR_Y_CONSUMIDOR, SIN_MENSAJES, ajenos, con, del_futuro};
 use crate::panel::documentos::METRICAS;
 use crate::panel::flota::Maquina;
 use crate::panel::sabido::DeDocumentos;
@@ -34,8 +34,10 @@ pub fn flota(datos: &DeDocumentos, comun: &Comun, buscar: &str, pagina: usize) -
     let servidores: Vec<_> = de_la_pagina.map(|(_, _, id, s)| una_maquina(id, s)).collect();
 
     let vacio = flota.maquinas.is_empty();
-    let falta = vacio.then(|| ("Aún no hay mensajes guardados.".to_owned(), Some(PRODUCTOR_Y_CONSUMIDOR)));
-    let mut vista = comun.empezar(vacio, con_extranos(falta, datos.extranos.into_iter().take(1)));
+    let falta = vacio.then(|| (SIN_MENSAJES.to_owned(), Some(PRODUCTOR_Y_CONSUMIDOR)));
+    let falta = con(falta, ajenos(datos, [0]));
+    let falta = con(falta, del_futuro(datos.extranos[0].del_futuro > 0, "mensajes"));
+    let mut vista = comun.empezar(vacio, falta);
     let umbrales: Map<_, _> =
         UMBRALES.iter().filter_map(|(i, u)| Some(((*METRICAS.get(*i)?).to_owned(), json!(u)))).collect();
     vista.extend([

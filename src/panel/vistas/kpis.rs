@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Comun, PRODUCTOR_Y_CONSUMIDOR, con_extranos, hace, poner_serie};
+use super::{Comun, PRODUCTOR_Y_CONSUMIDOR, SIN_MENSAJES, ajenos, con, del_futuro, hace, poner_serie};
 use crate::panel::documentos::{CAMPOS_KPI, Ventana};
 use crate::panel::rango::Rango;
 use crate::panel::sabido::DeDocumentos;
@@ -16,15 +16,10 @@ pub fn kpis(datos: &DeDocumentos, comun: &Comun, rango: Rango) -> Value {
     let serie = datos.ventanas.serie(rango);
     let vacio = crudos == 0 && ventanas == 0 && descartados == 0;
     let falta = if vacio {
-        Some(("Aún no hay mensajes guardados.".to_owned(), Some(PRODUCTOR_Y_CONSUMIDOR)))
+        Some((SIN_MENSAJES.to_owned(), Some(PRODUCTOR_Y_CONSUMIDOR)))
     } else if ventanas == 0 {
-        let frase = match abierta.map(|(mensajes, de)| de - mensajes) {
-            Some(1) => "Aún no hay ventanas: falta 1 mensaje.".to_owned(),
-            Some(n) => format!("Aún no hay ventanas: faltan {n} mensajes."),
-            None => "Aún no hay ventanas.".to_owned(),
-        };
-        Some((frase, Some(PRODUCTOR)))
-    } else if serie.is_none_or(|s| s.iter().next().is_none()) {
+        Some((sin_ventanas(abierta.map(|(mensajes, de)| de - mensajes)), Some(PRODUCTOR)))
+    } else if serie.is_none_or(|s| s.entre(comun.ahora - rango.duracion, comun.ahora).next().is_none()) {
         let ultima = datos.ventanas.ultimas.iter().map(|v| v.entre[1]).max();
         let ultima =
             ultima.map_or_else(String::new, |t| format!(": la última es de {}", hace(comun.ahora - t)));
@@ -32,7 +27,10 @@ pub fn kpis(datos: &DeDocumentos, comun: &Comun, rango: Rango) -> Value {
     } else {
         None
     };
-    let mut vista = comun.empezar(vacio, con_extranos(falta, datos.extranos.into_iter().skip(1)));
+    let falta = con(falta, ajenos(datos, [0, 1, 2]));
+    let futuras = datos.extranos[1].del_futuro > 0 || datos.ventanas.futura(comun.ahora).is_some();
+    let falta = con(falta, del_futuro(futuras, "ventanas"));
+    let mut vista = comun.empezar(vacio, falta);
     poner_serie(&mut vista, serie, CAMPOS_KPI, rango, comun.ahora);
     let ultimos = datos.descartados.iter().rev().map(|d| {
         json!({"_id": d.id, "particion": d.particion, "offset": d.offset, "razon": d.razon,
@@ -47,6 +45,14 @@ pub fn kpis(datos: &DeDocumentos, comun: &Comun, rango: Rango) -> Value {
         ("descartados".to_owned(), json!({"total": descartados, "ultimos": ultimos.collect::<Vec<_>>()})),
     ]);
     Value::Object(vista)
+}
+
+fn sin_ventanas(faltan: Option<i64>) -> String {
+    match faltan {
+        Some(1) => "Aún no hay ventanas: falta 1 mensaje.".to_owned(),
+        Some(n) => format!("Aún no hay ventanas: faltan {n} mensajes."),
+        None => "Aún no hay ventanas.".to_owned(),
+    }
 }
 
 fn una_ventana(ventana: &Ventana) -> Value {

@@ -6,8 +6,8 @@ mod servidor;
 
 use serde_json::{Map, Value, json};
 
-use super::documentos::Extranos;
 use super::rango::Rango;
+use super::sabido::DeDocumentos;
 use super::serie::Serie;
 use super::vigia::Situacion;
 use crate::herramientas::texto::contar;
@@ -16,6 +16,7 @@ pub use self::flota::flota;
 pub use kpis::kpis;
 pub use servidor::servidor;
 
+const SIN_MENSAJES: &str = "Aún no hay mensajes guardados.";
 /// La orden que llena las vistas de documentos.
 const PRODUCTOR_Y_CONSUMIDOR: &str =
     "cargo run --bin productor_metrics_iabd06\ncargo run --bin consumidor_metrics_iabd06";
@@ -33,15 +34,28 @@ pub struct Comun<'a> {
 impl Comun<'_> {
     /// El principio de la vista, con el aviso de la fuente o, si está al día, con `falta`: lo que hay que
     /// decir porque no hay datos.
-    fn empezar(&self, vacio: bool, falta: Option<(String, Option<&str>)>) -> Map<String, Value> {
+    fn empezar(&self, vacio: bool, falta: Aviso) -> Map<String, Value> {
         let aviso = match &self.situacion {
             Situacion::Falla(frase) => {
                 let viejo = if vacio { "" } else { ". Lo que se ve es de hace un rato" };
                 json!({"nivel": "error", "frase": mayuscula(&format!("{frase}{viejo}. Se sigue intentando.")),
                        "orden": null})
             }
-            Situacion::Leyendo if vacio => {
+            Situacion::Atrasada(hace) if !vacio => {
+                let hace = cuanto(i64::try_from(hace.as_millis()).unwrap_or(i64::MAX));
+                let frase =
+                    format!("{} no acaba de contestar: lo que se ve es de hace {hace}.", self.motor.0);
+                json!({"nivel": "error", "frase": mayuscula(&frase), "orden": null})
+            }
+            Situacion::Leyendo | Situacion::Atrasada(_) if vacio => {
                 json!({"nivel": "info", "frase": format!("Leyendo de {}…", self.motor.0), "orden": null})
+            }
+            Situacion::SinVigia => {
+                let frase = format!(
+                    "El panel ha dejado de leer de {} por un fallo suyo: ciérralo y ábrelo otra vez.",
+                    self.motor.0
+                );
+                json!({"nivel": "error", "frase": frase, "orden": null})
             }
             _ => falta.map_or(
                 Value::Null,
@@ -52,33 +66,10 @@ impl Comun<'_> {
         Map::from_iter([
             ("ahora".to_owned(), json!(self.ahora)),
             ("motor".to_owned(), motor),
+            ("al_dia".to_owned(), json!(self.situacion == Situacion::AlDia)),
             ("aviso".to_owned(), aviso),
         ])
     }
-}
-
-/// Lo que hay que decir: lo que falta y los documentos que hay y no se ven, de los que se cuentan en `cuales`.
-fn con_extranos(
-    falta: Option<(String, Option<&str>)>,
-    cuales: impl Iterator<Item = Extranos>,
-) -> Option<(String, Option<&str>)> {
-    let (mut ajenos, mut del_futuro) = (0, 0);
-    for uno in cuales {
-        ajenos += uno.ajenos;
-        del_futuro += uno.del_futuro;
-    }
-    let mut frases = Vec::new();
-    if ajenos > 0 {
-        let cuantos = contar(ajenos, "documento que no ha guardado", "documentos que no ha guardado");
-        frases.push(format!("En las colecciones hay {cuantos} este consumidor: no se ven aquí."));
-    }
-    if del_futuro > 0 {
-        let cuantos = contar(del_futuro, "documento llegó", "documentos llegaron");
-        frases.push(format!("Según su hora, {cuantos} en el futuro: no se ven aquí; mira el reloj del ordenador del consumidor y el de este."));
-    }
-    let (frase, orden) = falta.unwrap_or_default();
-    let todo = [frase].into_iter().chain(frases).filter(|f| !f.is_empty()).collect::<Vec<_>>().join(" ");
-    (!todo.is_empty()).then_some((todo, orden))
 }
 
 fn mayuscula(frase: &str) -> String {
@@ -86,13 +77,50 @@ fn mayuscula(frase: &str) -> String {
     letras.next().map_or_else(String::new, |primera| primera.to_uppercase().chain(letras).collect())
 }
 
+/// Lo que se dice, con la orden que lo arregla si la hay.
+type Aviso = Option<(String, Option<&'static str>)>;
+
+/// Un aviso y, detrás, otra frase.
+fn con(aviso: Aviso, otra: Option<String>) -> Aviso {
+    match (aviso, otra) {
+        (Some((frase, orden)), Some(otra)) => Some((format!("{frase} {otra}"), orden)),
+        (None, Some(otra)) => Some((otra, None)),
+        (aviso, None) => aviso,
+    }
+}
+
+/// Lo que hay en la base de datos que el panel no entiende: se cuenta y se dice. `cuales` son las colecciones,
+/// por su orden en los totales.
+fn ajenos<const N: usize>(datos: &DeDocumentos, cuales: [usize; N]) -> Option<String> {
+    let cuantos = cuales.iter().filter_map(|i| datos.extranos.get(*i)).map(|e| e.ajenos).sum();
+    let documentos = contar(cuantos, "documento", "documentos");
+    (cuantos > 0).then(|| {
+        format!("En la base de datos hay {documentos} que este consumidor no ha guardado: no salen aquí ni se cuentan.")
+    })
+}
+
+/// Lo que hay que decir si algunos documentos tienen fecha del futuro.
+fn del_futuro(hay: bool, que: &str) -> Option<String> {
+    hay.then(|| {
+        format!(
+            "Hay {que} con fecha del futuro, que no salen en los gráficos: revisa la hora del ordenador del \
+             consumidor."
+        )
+    })
+}
+
 /// «hace 3 min», a grandes rasgos.
 fn hace(milis: i64) -> String {
+    format!("hace {}", cuanto(milis))
+}
+
+/// «3 min», a grandes rasgos.
+fn cuanto(milis: i64) -> String {
     match milis.max(0) / 1_000 {
-        s if s < 60 => format!("hace {s} s"),
-        s if s < 3_600 => format!("hace {} min", s / 60),
-        s if s < 2 * 86_400 => format!("hace {} h", s / 3_600),
-        s => format!("hace {} días", s / 86_400),
+        s if s < 60 => format!("{s} s"),
+        s if s < 3_600 => format!("{} min", s / 60),
+        s if s < 2 * 86_400 => format!("{} h", s / 3_600),
+        s => format!("{} días", s / 86_400),
     }
 }
 
@@ -107,7 +135,7 @@ fn poner_serie<const N: usize>(
     let desde = ahora - rango.duracion;
     let vacia = Serie::new(rango.ancho);
     let serie = serie.unwrap_or(&vacia);
-    let cubos: Vec<_> = serie.iter().filter(|(t, _)| *t >= desde - rango.ancho).collect();
+    let cubos: Vec<_> = serie.entre(desde - rango.ancho, ahora).collect();
     vista.insert("rango".to_owned(), json!(rango.nombre));
     vista.insert("desde".to_owned(), json!(desde));
     vista.insert("hasta".to_owned(), json!(ahora));

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Comun, hace, poner_serie};
+use super::{Comun, con, cuanto, hace, poner_serie};
 use crate::nombres::CAMPOS;
+use crate::panel::puntos::Visto;
 use crate::panel::rango::Rango;
 use crate::panel::sabido::DePuntos;
 
@@ -17,12 +18,15 @@ pub fn servidor(datos: &DePuntos, comun: &Comun, host: Option<&str>, rango: Rang
     let host = host.or(datos.por_defecto().map(String::as_str));
     let clave = host.map(|h| (h.to_owned(), rango));
     let seguida = clave.and_then(|clave| datos.series.get(&clave));
-    let sin_puntos = seguida.is_none_or(|s| s.serie.iter().next().is_none());
+    let desde = comun.ahora - rango.duracion;
+    let sin_puntos = seguida.is_none_or(|s| s.serie.entre(desde, comun.ahora).next().is_none());
+    let visto = host.and_then(|h| datos.hosts.get(h));
     let falta = sin_puntos.then(|| {
-        let frase = match (host, host.and_then(|h| datos.hosts.get(h))) {
-            (Some(_), Some(t)) => {
+        let frase = match (host, visto) {
+            (Some(_), Some(Visto { ultimo: Some(t), .. })) => {
                 format!("No hay puntos en {}: el último es de {}.", rango.frase, hace(comun.ahora - t))
             }
+            (Some(host), Some(_)) => format!("Todos los puntos de «{host}» son del futuro."),
             (Some(host), None) if !datos.hosts.is_empty() => {
                 format!("No hay puntos de «{host}» en las últimas 24 horas.")
             }
@@ -30,6 +34,16 @@ pub fn servidor(datos: &DePuntos, comun: &Comun, host: Option<&str>, rango: Rang
         };
         (frase, Some(AGENTE))
     });
+    // Un reloj mal puesto: sus puntos saldrán cuando llegue su hora.
+    let futuro = visto.and_then(|visto| visto.futuro).map(|t| {
+        format!(
+            "Hay puntos de «{}» con fecha del futuro (hasta dentro de {}), que no se enseñan: revisa la hora del \
+             ordenador que los manda.",
+            host.unwrap_or_default(),
+            cuanto(t - comun.ahora)
+        )
+    });
+    let falta = con(falta, futuro);
     let mut vista = comun.empezar(sin_puntos, falta);
     vista.insert("host".to_owned(), json!(host));
     vista.insert("hosts".to_owned(), datos.hosts.keys().take(MAX_HOSTS).map(|h| json!(h)).collect());
