@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
@@ -17,7 +18,10 @@ use comun::{Falso, almacen_de, corta, documento, error, es_saludo, fallos, salud
 use mongodb::bson::{Document, doc};
 use practicas_iabd06::almacen::mongodb::EN_JSON;
 use practicas_iabd06::almacen::{Almacen, Dato, Documento, ErrorAlmacen};
-use practicas_iabd06::nombres::{CRUDOS, KPIS};
+use practicas_iabd06::avisos::Avisos;
+use practicas_iabd06::broker::embebido::EmisorEmbebido;
+use practicas_iabd06::broker::{Emisor, PorEnviar};
+use practicas_iabd06::nombres::{CRUDOS, KPIS, TOPIC};
 use rcgen::{CertificateParams, date_time_ymd};
 use serde_json::json;
 use tls::Autoridad;
@@ -99,6 +103,31 @@ fn de_un_mensaje_demasiado_grande_se_dice_lo_que_se_ha_guardado_y_nada_mas() {
     assert!(frase.contains("t#0#1") && frase.contains("16 MB"), "{frase}");
     assert!(frase.contains(&format!("los demás de {CRUDOS}")), "{frase}");
     assert_eq!(ids(&falso.insertados()), ["t#0#0".to_owned(), "t#0#2".to_owned()].into());
+}
+
+#[test]
+fn un_mensaje_demasiado_grande_no_se_lleva_por_delante_a_los_que_no_cuentan() {
+    let carpeta = tempfile::tempdir().unwrap();
+    let metricas =
+        r#""metrics":{"cpu_percent":1,"memory_percent":1,"disk_io_mbps":1,"network_mbps":1,"error_count":0}"#;
+    let valores = [
+        format!(r#"{{"x":"{}",{metricas}}}"#, "x".repeat(17 << 20)),
+        "no es JSON".to_owned(),
+        format!("{{{metricas}}}"),
+    ];
+    let mensajes = valores.map(|valor| PorEnviar { clave: "k".to_owned(), valor: valor.into_bytes() });
+    let avisos: Avisos = Arc::new(|_, _| {});
+    EmisorEmbebido::new(&carpeta.path().join("datos"), TOPIC, &avisos).unwrap().enviar(&mensajes).unwrap();
+    let falso = Falso::nuevo(|_, _| None);
+    let salida = Command::new(env!("CARGO_BIN_EXE_consumidor_metrics_iabd06"))
+        .current_dir(carpeta.path())
+        .env("MONGODB_URI", falso.uri())
+        .output()
+        .unwrap();
+    let errores = String::from_utf8_lossy(&salida.stderr);
+    assert_eq!(salida.status.code(), Some(1), "{errores}");
+    assert!(errores.contains(&format!("{TOPIC}#0#0 (no cabe")), "{errores}");
+    assert_eq!(ids(&falso.insertados()), [format!("{TOPIC}#0#1"), format!("{TOPIC}#0#2")].into());
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn un_dns_lento_no_impide_llegar() {
 #[test]
 fn lo_que_no_existe_y_lo_que_el_dns_contesta_raro_se_distinguen() {
     let texto = dicho("noexiste", CLUSTER);
-    assert!(texto.contains("el DNS dice que el clúster c0.abc.example.net no existe"), "{texto}");
+    assert!(texto.contains("el DNS no encuentra el clúster c0.abc.example.net, que no existe"), "{texto}");
     let texto = dicho("raro", CLUSTER);
     assert!(texto.contains("el DNS contesta algo raro"), "{texto}");
 }

@@ -77,7 +77,7 @@ fn los_documentos_de_otro_programa_se_cuentan_y_los_nuestros_se_ven() {
     assert_eq!(flota["mensajes"], 0, "{flota}");
     assert!(flota["aviso"]["frase"].as_str().unwrap().contains("Aún no hay mensajes"), "{flota}");
     let kpis = panel.json("/api/kpis");
-    assert!(kpis["aviso"]["frase"].as_str().unwrap().contains("1 documento"), "{kpis}");
+    assert!(kpis["aviso"]["frase"].as_str().unwrap().contains("41 documentos"), "{kpis}");
     assert_eq!(kpis["ventanas_total"], 0);
 
     coleccion(&mongo, CRUDOS).insert_one(crudo(0, "nuestro", 0)).run().unwrap();

@@ -238,3 +238,24 @@ fn lo_que_no_ha_guardado_este_consumidor_se_cuenta_y_se_dice() {
         "{frase}"
     );
 }
+
+#[test]
+fn lo_de_otra_forma_y_lo_del_futuro_se_cuenta_se_dice_y_no_esconde_lo_demas() {
+    let carpeta = tempfile::tempdir().unwrap();
+    consumir(carpeta.path(), &[mensaje(&json!("nuestro"), 1.0)]);
+    let base = Connection::open(carpeta.path().join("datos/motor.sqlite3")).unwrap();
+    let tabla = practicas_iabd06::nombres::CRUDOS;
+    base.execute_batch(&format!(
+        "INSERT INTO {tabla} VALUES ('a', NULL, '{{\"cpu\": 1}}'), ('b', NULL, 'no es JSON');
+         INSERT INTO {tabla} SELECT 'c', 7, json_set(documento, '$.server_id', 'futuro',
+             '$.kafka.recibido_en', '2999-01-01T00:00:00Z') FROM {tabla} WHERE rowid = 1;
+         INSERT INTO {tabla} SELECT 'd', 8, json_set(documento, '$.server_id', 'detrás') FROM {tabla} WHERE rowid = 1"
+    ))
+    .unwrap();
+    let panel = Panel::lanzar(carpeta.path());
+    let flota = panel.hasta_que("/api/flota", |v| v["total"] == 2);
+    let frase = flota["aviso"]["frase"].as_str().unwrap();
+    assert!(frase.contains("2 documentos que este consumidor no ha guardado"), "{frase}");
+    assert!(frase.contains("Hay mensajes con fecha del futuro"), "{frase}");
+    assert_eq!(flota["mensajes"], 3, "los nuestros, con el del futuro");
+}

@@ -303,10 +303,7 @@ fn un_mongodb_que_no_contesta_se_dice_por_que_y_la_clave_no_sale() {
         (format!("mongodb://ana:secreta@{libre}"), "ahí no escucha nadie"),
         (format!("mongodb://ana:secreta@{mudo}"), "no contesta a tiempo"),
         ("mongodb://ana:secreta@no-existe.invalid".to_owned(), "no se encuentra ese nombre de servidor"),
-        (
-            "mongodb+srv://ana:secreta@no-existe.invalid".to_owned(),
-            "el DNS dice que el clúster no-existe.invalid no existe",
-        ),
+        ("mongodb+srv://ana:secreta@no-existe.invalid".to_owned(), "el DNS no encuentra el clúster"),
         ("mongodb+srv://ana:<db_password>@c.abc.mongodb.net".to_owned(), "está todavía <db_password>"),
     ];
     for (uri, frase) in casos {

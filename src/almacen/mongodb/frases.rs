@@ -110,7 +110,7 @@ impl Uri {
                 "el DNS no contesta a tiempo al preguntarle por {servidor}: mira si hay Internet, o prueba con otra red, como la del móvil"
             ),
             CausaDns::NoExiste => format!(
-                "el DNS dice que el clúster {servidor} no existe: revisa que el nombre de MONGODB_URI esté copiado entero (si es un servidor suelto, empieza por mongodb://, sin +srv)"
+                "el DNS no encuentra el clúster {servidor}, que no existe: revisa que el nombre de MONGODB_URI esté copiado entero (si es un servidor suelto, empieza por mongodb://, sin +srv)"
             ),
             CausaDns::Raro => format!(
                 "el DNS contesta algo raro al preguntarle por el clúster {servidor} ({palabras}): prueba con otra red o con otro DNS"

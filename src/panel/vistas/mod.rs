@@ -103,8 +103,8 @@ fn ajenos<const N: usize>(datos: &DeDocumentos, cuales: [usize; N]) -> Option<St
 fn del_futuro(hay: bool, que: &str) -> Option<String> {
     hay.then(|| {
         format!(
-            "Hay {que} con fecha del futuro, que saldrán en los gráficos cuando llegue su hora: revisa la del \
-             ordenador del consumidor."
+            "Hay {que} con fecha del futuro, que no salen en los gráficos: revisa la hora del ordenador del \
+             consumidor."
         )
     })
 }
