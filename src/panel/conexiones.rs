@@ -1,7 +1,7 @@
 //! El servidor HTTP: un hilo por conexión y solo GET y HEAD. No sabe qué se contesta.
 //!
 //! Pedir, y llevarse la contestación, tiene un tiempo máximo en total (no desde el último byte). De los
-//! sitios que hay se ocupa [`Aforo`].
+//! sitios que hay se ocupa `aforo`.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};

@@ -107,10 +107,11 @@ impl<const N: usize> Serie<N> {
         self.cubos.range(desde..=hasta.max(desde)).map(|(t, cubos)| (*t, cubos))
     }
 
-    /// A partir de qué hueco, en milisegundos, se entiende que faltan datos: tres veces lo normal aquí.
-    pub fn salto(&self) -> i64 {
-        let instantes = self.cubos.keys();
-        let mut huecos: Vec<i64> = instantes.clone().zip(instantes.skip(1)).map(|(a, b)| b - a).collect();
+    /// A partir de qué hueco, en milisegundos, se entiende que faltan datos: tres veces lo normal entre esos dos
+    /// instantes.
+    pub fn salto(&self, desde: i64, hasta: i64) -> i64 {
+        let instantes = || self.entre(desde, hasta).map(|(t, _)| t);
+        let mut huecos: Vec<i64> = instantes().zip(instantes().skip(1)).map(|(a, b)| b - a).collect();
         huecos.sort_unstable();
         let mediana = huecos.get(huecos.len() / 2).copied().unwrap_or_default();
         mediana.max(self.ancho).saturating_mul(3)
@@ -182,10 +183,11 @@ mod tests {
         let con = |instantes: &[i64]| {
             let mut serie = Serie::<1>::new(1_000);
             instantes.iter().for_each(|t| serie.sumar(*t, &[Some(1.0)]));
-            serie.salto()
+            serie.salto(0, 100_000)
         };
         assert_eq!(con(&[]), 3_000);
         assert_eq!(con(&[0, 1_000, 2_000, 60_000, 61_000]), 3_000);
         assert_eq!(con(&[0, 10_000, 20_000, 30_000]), 30_000);
+        assert_eq!(con(&[0, 1_000, 1_000_000, 2_000_000]), 3_000, "lo del futuro no cuenta");
     }
 }

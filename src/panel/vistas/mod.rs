@@ -139,7 +139,7 @@ fn poner_serie<const N: usize>(
     vista.insert("rango".to_owned(), json!(rango.nombre));
     vista.insert("desde".to_owned(), json!(desde));
     vista.insert("hasta".to_owned(), json!(ahora));
-    vista.insert("salto".to_owned(), json!(serie.salto()));
+    vista.insert("salto".to_owned(), json!(serie.salto(desde - rango.ancho, ahora)));
     vista.insert("t".to_owned(), cubos.iter().map(|(t, _)| json!(t)).collect());
     for (i, campo) in campos.iter().enumerate() {
         let mut columnas = [Vec::new(), Vec::new(), Vec::new()];
