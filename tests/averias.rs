@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 #[path = "comun/averias.rs"]
 mod averias;
@@ -77,7 +77,7 @@ fn un_reloj_que_se_adelanta_y_se_corrige_no_amontona_los_puntos_en_el_futuro() {
     let instantes = instantes(&caso.contenido());
     let inicio = instantes[0];
     let adelantados = instantes.iter().filter(|ns| **ns > inicio + 3000 * SEGUNDO).count();
-    assert!((2..=4).contains(&adelantados), "{instantes:?}");
+    assert!(adelantados >= 2, "{instantes:?}");
     assert!(*instantes.last().unwrap() < inicio + 600 * SEGUNDO, "{instantes:?}");
     let distintos: BTreeSet<_> = instantes.iter().map(|ns| ns / 1_000_000).collect();
     assert_eq!(distintos.len(), instantes.len(), "separados de verdad: {instantes:?}");
@@ -261,7 +261,7 @@ fn un_contador_que_no_se_puede_leer_no_se_escribe_como_cero() {
         let errores = parar(agente);
         let contenido = caso.contenido();
         let sin: Vec<_> = contenido.lines().filter(|l| !l.contains(falta)).collect();
-        assert!((3..=5).contains(&sin.len()), "{contenido}");
+        assert!(sin.len() >= 3 && contenido.lines().next().unwrap().contains(falta), "{contenido}");
         assert!(sin.iter().all(|l| l.matches("_percent=").count() == 2), "lo demás se escribe: {contenido}");
         assert!(contenido.lines().last().unwrap().contains(falta), "y cuando vuelve, vuelve: {contenido}");
         assert_eq!(errores.matches("no se puede leer").count(), 1, "{errores}");
@@ -339,8 +339,9 @@ fn dos_senales_seguidas_son_un_cierre_con_orden() {
     let caso = Caso::nuevo();
     let mut agente = caso.lanzar(&[]);
     agente.lecturas(2);
-    agente.senal("-HUP"); // bash manda una a sus trabajos
-    agente.senal("-HUP"); // y el sistema, otra
+    // bash manda una a sus trabajos y el sistema, otra.
+    let dos = format!("kill -HUP {0}; kill -HUP {0}", agente.0.id());
+    assert!(Command::new("sh").args(["-c", &dos]).status().unwrap().success());
     let (codigo, errores) = agente.fin();
     assert_eq!(codigo, Some(0), "{errores}");
     contiene(&errores, &["puntos escritos, 0 pendientes"]);
