@@ -127,7 +127,9 @@ impl Documentos for DocumentosMongo {
 
     fn leer(&mut self) -> Result<Lectura, Frase> {
         let ahora = ahora();
-        let contar = self.contados.is_none_or(|cuando| cuando.elapsed() >= CADA_EXTRANOS);
+        // Si falta alguno, puede ser de los que no se entienden.
+        let falta_alguno = self.leido.iter().any(|leido| leido.marca.falta_alguno());
+        let contar = falta_alguno || self.contados.is_none_or(|cuando| cuando.elapsed() >= CADA_EXTRANOS);
         let contestaciones = self.preguntar(ahora, contar).map_err(|error| Frase(error.to_string()))?;
         let menos = |(una, leido): (&Contestacion, &Leido)| una.total < leido.total;
         if contestaciones.iter().any(|una| una.es_otra) || contestaciones.iter().zip(&self.leido).any(menos) {
