@@ -67,8 +67,12 @@ fn definitivo(receptor: &mut adaptador::Receptor) -> String {
 
 /// Transacciones de `cada` mensajes, con estos finales.
 fn transacciones(motor: &Motor, topic: &str, cada: usize, finales: &[&str]) {
+    transacciones_con(motor, topic, "none", cada, finales);
+}
+
+fn transacciones_con(motor: &Motor, topic: &str, compresion: &str, cada: usize, finales: &[&str]) {
     let lineas = format!(
-        "p = Producer({{**BROKER, 'transactional.id': 't'}})\np.init_transactions()\n\
+        "p = Producer({{**BROKER, 'transactional.id': 't', 'compression.type': '{compresion}'}})\np.init_transactions()\n\
          for fin in {finales:?}:\n    p.begin_transaction()\n\
          \x20   [p.produce('{topic}', f'{{fin}} {{n}}') for n in range({cada})]\n    p.flush()\n    getattr(p, fin)()"
     );
@@ -104,6 +108,63 @@ fn las_marcas_de_las_transacciones_no_paran_al_receptor_ni_al_final_ni_en_medio(
     let esperados = if CRATE { 4 } else { 2 };
     let recibidos = recibir(&mut uno, esperados);
     assert_eq!((recibidos.len(), uno.recibir(ESPERA).unwrap()), (esperados, Recibido::default()));
+}
+
+/// Los offsets de los mensajes que hay, según confluent-kafka.
+fn offsets(motor: &Motor, topic: &str) -> Vec<i64> {
+    let vistos = administrar(
+        motor,
+        &format!(
+            "c = Consumer({{**BROKER, 'group.id': 'x', 'enable.partition.eof': True}})\n\
+             c.assign([TopicPartition('{topic}', 0, 0)])\nvistos = []\n\
+             while not (m := c.poll(10)).error(): vistos.append(str(m.offset()))\n\
+             print(' '.join(vistos))"
+        ),
+    );
+    vistos.split(' ').map(|offset| offset.parse().unwrap()).collect()
+}
+
+#[test]
+fn transacciones_comprimidas_en_el_kafka_antiguo_y_mensajes_sueltos_entre_ellas() {
+    let motor = Motor::arrancar("kafka34");
+    let brokers = [motor.broker()];
+    crear_topic(&motor, "mezcla", 1);
+    let mut receptor = receptor(&brokers, "mezcla", sin_avisos());
+    let mut leidos = Vec::new();
+    for compresion in ["gzip", "none", "snappy"] {
+        transacciones_con(&motor, "mezcla", compresion, 50, &["commit_transaction"; 2]);
+        enviar(&brokers, "mezcla", sin_avisos(), 0..3);
+        leidos.extend(recibir(&mut receptor, 103).iter().map(|r| r.offset));
+        assert_eq!(receptor.recibir(ESPERA).unwrap(), Recibido::default(), "{compresion}");
+    }
+    let todos = offsets(&motor, "mezcla");
+    assert_eq!(leidos, todos);
+    // Otra vez, desde cada marca: detrás van mensajes sueltos, y detrás, una tanda comprimida.
+    drop(receptor);
+    for marca in (0..*todos.last().unwrap()).filter(|n| !todos.contains(n)) {
+        let mut otro = receptor_desde(&motor, "mezcla", &format!("desde-{marca}"), marca);
+        let esperados: Vec<_> = todos.iter().copied().filter(|n| *n > marca).collect();
+        let recibidos = recibir(&mut otro, esperados.len());
+        assert_eq!(recibidos.iter().map(|r| r.offset).collect::<Vec<_>>(), esperados, "desde {marca}");
+    }
+}
+
+#[test]
+fn lo_que_se_entiende_antes_de_lo_que_no_se_lee() {
+    if !CRATE {
+        return;
+    }
+    let motor = Motor::arrancar("kafka");
+    let brokers = [motor.broker()];
+    enviar(&brokers, "a-medias", sin_avisos(), 0..10);
+    let mut receptor = receptor(&brokers, "a-medias", sin_avisos());
+    assert_eq!(recibir(&mut receptor, 10).len(), 10);
+    administrar(
+        &motor,
+        "p = Producer({**BROKER, 'compression.type': 'zstd', 'linger.ms': 50})\n\
+         [p.produce('a-medias', 'x' * 100) for n in range(100)]\np.flush()",
+    );
+    assert!(definitivo(&mut receptor).contains("zstd"));
 }
 
 #[test]

@@ -6,7 +6,8 @@ La guía está en docs/03-consumidor-kpis.md.
 
 Escribe los mismos documentos que el de Rust. Con mensajes muy raros es más sencillo: la razón de
 un JSON roto no dice qué tiene mal, y un mensaje que BSON no admite (un nombre de campo con un
-carácter nulo, por ejemplo) para el programa, cuando el de Rust lo guarda como texto.
+carácter nulo, por ejemplo) para el programa, cuando el de Rust lo guarda como texto. Y si los
+offsets del grupo vuelven atrás, no mira si una ventana pisa a otra ya guardada.
 """
 
 import argparse

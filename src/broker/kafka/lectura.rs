@@ -96,10 +96,10 @@ impl Lectura {
                 self.desatascar(topic, i)?;
                 return Ok(true);
             }
-            Some(primero) if primero.offset > siguiente => self.sin_hueco(topic, i)?,
+            Some(primero) if primero.offset > siguiente => self.sin_hueco(topic, i, primero.offset)?,
             Some(_) => None,
         };
-        let mut nuevos = nuevos.unwrap_or_else(|| copiar(id, mensajes));
+        let mut nuevos = nuevos.unwrap_or_else(|| copiar(id, siguiente, mensajes));
         if let Some(ultimo) = nuevos.last() {
             self.particiones[i].siguiente = ultimo.offset + 1;
         }
@@ -144,16 +144,16 @@ impl Lectura {
         }
     }
 
-    /// Lo que hay antes de un hueco, si hay algo.
+    /// Lo que hay antes del mensaje que ha llegado, si hay algo.
     ///
     /// Cuando en una lectura viene una tanda comprimida, la crate da solo esa y olvida los mensajes
     /// sin comprimir de delante. Salen pidiendo menos bytes, los justos para que no llegue la tanda.
-    fn sin_hueco(&mut self, topic: &str, i: usize) -> Result<Option<Vec<Registro>>, ErrorBroker> {
-        let Particion { id, siguiente, bytes } = self.particiones[i];
-        let primero = Respuesta::Primero { offset: siguiente, comprimido: false };
-        if self.sondear(topic, i)? != primero {
-            return Ok(None); // el hueco es de verdad: una transacción o la compactación
-        }
+    fn sin_hueco(&mut self, topic: &str, i: usize, llega: i64) -> Result<Option<Vec<Registro>>, ErrorBroker> {
+        let siguiente = match self.sondear(topic, i)? {
+            Respuesta::Primero { offset, comprimido: false } if offset < llega => offset,
+            _ => return Ok(None), // el hueco es de verdad: una transacción o la compactación
+        };
+        let Particion { id, bytes, .. } = self.particiones[i];
         let (mut pocos, mut muchos) = (0, bytes);
         while muchos - pocos > 1 {
             let medio = pocos + (muchos - pocos) / 2;
@@ -164,7 +164,7 @@ impl Lectura {
                 match datos.messages().first() {
                     None => pocos = medio,
                     Some(primero) if primero.offset > siguiente => muchos = medio,
-                    Some(_) => return Ok(Some(copiar(id, datos.messages()))),
+                    Some(_) => return Ok(Some(copiar(id, siguiente, datos.messages()))),
                 }
             }
         }
@@ -197,12 +197,18 @@ fn partes(respuestas: &[Response]) -> impl Iterator<Item = &fetch::Partition<'_>
     respuestas.iter().flat_map(Response::topics).flat_map(|t| t.partitions())
 }
 
-fn copiar(particion: i32, mensajes: &[Message<'_>]) -> Vec<Registro> {
-    let copia = |m: &Message<'_>| Registro {
-        particion,
-        offset: m.offset,
-        clave: (!m.key.is_empty()).then(|| m.key.to_vec()), // la crate no distingue vacía de ninguna
-        valor: m.value.to_vec(),
-    };
-    mensajes.iter().map(copia).collect()
+/// Los mensajes desde `siguiente`, cada uno una vez: si lo primero que hay es la marca de una transacción, el broker
+/// manda dos veces lo que va detrás, porque al saltársela cuenta una tanda de menos (en el Kafka 3.9, el constructor
+/// de `LazyDownConversionRecords.Iterator`).
+fn copiar(particion: i32, mut siguiente: i64, mensajes: &[Message<'_>]) -> Vec<Registro> {
+    let mut copias = Vec::with_capacity(mensajes.len());
+    for m in mensajes {
+        if m.offset >= siguiente {
+            siguiente = m.offset + 1;
+            // La crate no distingue una clave vacía de ninguna.
+            let clave = (!m.key.is_empty()).then(|| m.key.to_vec());
+            copias.push(Registro { particion, offset: m.offset, clave, valor: m.value.to_vec() });
+        }
+    }
+    copias
 }
