@@ -11,12 +11,14 @@ mod comun;
 mod motores;
 #[path = "comun/panel.rs"]
 mod panel;
+#[path = "comun/panel_motores.rs"]
+mod panel_motores;
 
 use comun::ejecutable;
 use mongodb::bson::{Document, doc};
-use mongodb::sync::{Client, Database};
-use motores::{Motor, con, memoria, segun, sin_avisos};
+use motores::{Motor, memoria, segun, sin_avisos};
 use panel::{Panel, ahora_ms, numeros};
+use panel_motores::{base, correr, lanzar};
 use practicas_iabd06::broker::embebido::EmisorEmbebido;
 use practicas_iabd06::broker::{Emisor, PorEnviar};
 use practicas_iabd06::influx::Lugar;
@@ -28,27 +30,13 @@ use serde_json::{Value, json};
 
 const AGENTE: &str = env!("CARGO_BIN_EXE_agente_monitoreo");
 const PRODUCTOR: &str = env!("CARGO_BIN_EXE_productor_metrics_iabd06");
-const CONSUMIDOR: &str = env!("CARGO_BIN_EXE_consumidor_metrics_iabd06");
 const PANEL: &str = env!("CARGO_BIN_EXE_panel_metricas");
-
-/// Lanza un programa con la configuración de estos motores y espera a que acabe bien.
-fn correr(ruta: &str, carpeta: &Path, motores: &[&Motor], argumentos: &[&str]) {
-    let salida = con(ejecutable(ruta, carpeta, argumentos), motores).output().unwrap();
-    assert!(salida.status.success(), "{}", String::from_utf8_lossy(&salida.stderr));
-}
-
-fn lanzar(carpeta: &Path, motores: &[&Motor]) -> Panel {
-    Panel::esperar(&mut con(ejecutable(PANEL, carpeta, &["--puerto", "0"]), motores))
-}
+const CONSUMIDOR: &str = env!("CARGO_BIN_EXE_consumidor_metrics_iabd06");
 
 fn escribir(motor: &Motor, lineas: &str) {
     let Lugar::Servidor { url, acceso, .. } = motor.servidor() else { unreachable!() };
     let cliente = ClienteHttp::new(&url, &acceso, None, Duration::from_secs(30)).unwrap();
     assert_eq!(cliente.escribir(lineas.as_bytes()), Contestacion::Escrito);
-}
-
-fn base(motor: &Motor) -> Database {
-    Client::with_uri_str(&motor.entorno["MONGODB_URI"]).unwrap().database(&motor.entorno["MONGODB_DATABASE"])
 }
 
 fn sin_aviso(vista: &Value) -> bool {
@@ -159,6 +147,16 @@ fn influxdb_reduce_un_dia_de_puntos_sin_perder_los_picos() {
         assert_eq!(numeros(&vista["cpu_percent"]["max"]), [15.0]);
         assert_eq!(numeros(&vista["cpu_percent"]["media"]), [14.0]);
         assert_eq!(vista["hosts_total"], 2);
+        // Un portátil con la fecha del año que viene no es el que se enseña, ni tapa a nadie.
+        let dentro_de_un_ano = ahora_ms() + 365 * 86_400_000;
+        escribir(
+            &motor,
+            &format!("rendimiento_servidor,host_id=portatil_roto cpu_percent=1 {dentro_de_un_ano}000000\n"),
+        );
+        let frase = "Todos los puntos de «portatil_roto» son del futuro.";
+        let url = "/api/servidor?host=portatil_roto";
+        panel.hasta_que(url, |v| v["aviso"]["frase"].to_string().contains(frase));
+        assert_ne!(panel.json("/api/servidor")["host"], "portatil_roto");
         // Y lo nuevo se ve.
         let nuevo = format!("rendimiento_servidor,host_id=servidor_A cpu_percent=77 {}000000\n", ahora_ms());
         escribir(&motor, &nuevo);

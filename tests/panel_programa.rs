@@ -3,12 +3,14 @@
 use std::fs;
 use std::io::BufRead;
 use std::net::TcpStream;
+use std::sync::mpsc;
+use std::thread;
 
 mod comun;
 #[path = "comun/panel.rs"]
 mod panel;
 
-use comun::ejecutable;
+use comun::{PACIENCIA, ejecutable};
 use panel::Panel;
 
 const PANEL: &str = env!("CARGO_BIN_EXE_panel_metricas");
@@ -68,10 +70,15 @@ fn si_el_sistema_no_sabe_abrir_un_navegador_se_dice() {
     }
     let mut orden = ejecutable(PANEL, carpeta.path(), &["--puerto", "0", "--abrir"]);
     orden.env("PATH", format!("{}:/bin:/usr/bin", carpeta.path().display()));
-    let mut panel = Panel::esperar(&mut orden);
-    let mut linea = String::new();
-    panel.dicho.read_line(&mut linea).unwrap();
-    let esperado = format!("no sabe abrir un navegador (código 3): abre tú http://{}", panel.direccion);
+    let Panel { proceso: _proceso, direccion, mut dicho } = Panel::esperar(&mut orden);
+    let (decir, lineas) = mpsc::channel();
+    thread::spawn(move || {
+        let mut linea = String::new();
+        dicho.read_line(&mut linea).unwrap();
+        decir.send(linea).unwrap();
+    });
+    let linea = lineas.recv_timeout(PACIENCIA).expect("no dice nada");
+    let esperado = format!("no sabe abrir un navegador (código 3): abre tú http://{direccion}");
     assert!(linea.starts_with("aviso: ") && linea.contains(&esperado), "{linea}");
 }
 

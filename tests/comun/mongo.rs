@@ -114,7 +114,8 @@ fn atender(mut conexion: impl Read + Write, regla: &Regla, ordenes: &Mutex<Vec<D
                 doc! { "n": orden.get_array("documents").unwrap().len() as i32, "ok": 1.0 }
             }
             None if nombre == "find" => {
-                doc! { "ok": 1.0, "cursor": { "id": 0_i64, "ns": "iabd06.x", "firstBatch": [] } }
+                let cursor = doc! { "id": 0_i64, "ns": "iabd06.x", "firstBatch": [] };
+                doc! { "cursor": cursor, "ok": 1.0 }
             }
             None => doc! { "ok": 1.0 },
         };

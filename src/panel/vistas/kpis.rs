@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Comun, PRODUCTOR_Y_CONSUMIDOR, SIN_MENSAJES, ajenos, con, del_futuro, hace, poner_serie};
+use super::{Aviso, Comun, PRODUCTOR_Y_CONSUMIDOR, SIN_MENSAJES, ajenos, con, del_futuro, hace, poner_serie};
 use crate::panel::documentos::{CAMPOS_KPI, Ventana};
 use crate::panel::rango::Rango;
 use crate::panel::sabido::DeDocumentos;
@@ -15,21 +15,7 @@ pub fn kpis(datos: &DeDocumentos, comun: &Comun, rango: Rango) -> Value {
     let abierta = datos.ventanas.abierta().filter(|(mensajes, de)| mensajes < de);
     let serie = datos.ventanas.serie(rango);
     let vacio = crudos == 0 && ventanas == 0 && descartados == 0;
-    let falta = if vacio {
-        Some((SIN_MENSAJES.to_owned(), Some(PRODUCTOR_Y_CONSUMIDOR)))
-    } else if ventanas == 0 {
-        Some((sin_ventanas(abierta.map(|(mensajes, de)| de - mensajes)), Some(PRODUCTOR)))
-    } else if serie.is_none_or(|s| s.entre(comun.ahora - rango.duracion, comun.ahora).next().is_none()) {
-        let ultima = datos.ventanas.ultimas.iter().map(|v| v.entre[1]).max();
-        let ultima =
-            ultima.map_or_else(String::new, |t| format!(": la última es de {}", hace(comun.ahora - t)));
-        Some((format!("No hay ventanas en {}{ultima}.", rango.frase), Some(PRODUCTOR_Y_CONSUMIDOR)))
-    } else {
-        None
-    };
-    let falta = con(falta, ajenos(datos, [0, 1, 2]));
-    let futuras = datos.extranos[1].del_futuro > 0 || datos.ventanas.futura(comun.ahora).is_some();
-    let falta = con(falta, del_futuro(futuras, "ventanas"));
+    let falta = que_falta(datos, comun, rango, [vacio, ventanas == 0]);
     let mut vista = comun.empezar(vacio, falta);
     poner_serie(&mut vista, serie, CAMPOS_KPI, rango, comun.ahora);
     let ultimos = datos.descartados.iter().rev().map(|d| {
@@ -47,12 +33,34 @@ pub fn kpis(datos: &DeDocumentos, comun: &Comun, rango: Rango) -> Value {
     Value::Object(vista)
 }
 
-fn sin_ventanas(faltan: Option<i64>) -> String {
-    match faltan {
-        Some(1) => "Aún no hay ventanas: falta 1 mensaje.".to_owned(),
-        Some(n) => format!("Aún no hay ventanas: faltan {n} mensajes."),
-        None => "Aún no hay ventanas.".to_owned(),
-    }
+/// Lo que hay que decir: que no hay nada que enseñar, o que hay cosas que no se enseñan.
+fn que_falta(datos: &DeDocumentos, comun: &Comun, rango: Rango, [vacio, sin_ventanas]: [bool; 2]) -> Aviso {
+    let desde = comun.ahora - rango.duracion;
+    let falta = if vacio {
+        Some((SIN_MENSAJES.to_owned(), Some(PRODUCTOR_Y_CONSUMIDOR)))
+    } else if sin_ventanas {
+        let frase = match datos
+            .ventanas
+            .abierta()
+            .filter(|(mensajes, de)| mensajes < de)
+            .map(|(mensajes, de)| de - mensajes)
+        {
+            Some(1) => "Aún no hay ventanas: falta 1 mensaje.".to_owned(),
+            Some(n) => format!("Aún no hay ventanas: faltan {n} mensajes."),
+            None => "Aún no hay ventanas.".to_owned(),
+        };
+        Some((frase, Some(PRODUCTOR)))
+    } else if datos.ventanas.serie(rango).is_none_or(|s| s.entre(desde, comun.ahora).next().is_none()) {
+        let ultima = datos.ventanas.ultimas.iter().map(|v| v.entre[1]).filter(|t| *t <= comun.ahora).max();
+        let ultima =
+            ultima.map_or_else(String::new, |t| format!(": la última es de {}", hace(comun.ahora - t)));
+        Some((format!("No hay ventanas en {}{ultima}.", rango.frase), Some(PRODUCTOR_Y_CONSUMIDOR)))
+    } else {
+        None
+    };
+    let falta = con(falta, ajenos(datos, [0, 1, 2]));
+    let futuras = datos.extranos[1].del_futuro > 0 || datos.ventanas.futura(comun.ahora).is_some();
+    con(falta, del_futuro(futuras, "ventanas"))
 }
 
 fn una_ventana(ventana: &Ventana) -> Value {

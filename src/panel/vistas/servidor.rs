@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Comun, con, cuanto, hace, poner_serie};
+use super::{Aviso, Comun, con, cuanto, hace, poner_serie};
 use crate::nombres::CAMPOS;
 use crate::panel::puntos::Visto;
 use crate::panel::rango::Rango;
@@ -20,6 +20,22 @@ pub fn servidor(datos: &DePuntos, comun: &Comun, host: Option<&str>, rango: Rang
     let seguida = clave.and_then(|clave| datos.series.get(&clave));
     let desde = comun.ahora - rango.duracion;
     let sin_puntos = seguida.is_none_or(|s| s.serie.entre(desde, comun.ahora).next().is_none());
+    let falta = que_decir(datos, comun, host, rango, sin_puntos);
+    let mut vista = comun.empezar(sin_puntos, falta);
+    vista.insert("host".to_owned(), json!(host));
+    vista.insert("hosts".to_owned(), datos.hosts.keys().take(MAX_HOSTS).map(|h| json!(h)).collect());
+    vista.insert("hosts_total".to_owned(), json!(datos.hosts.len()));
+    poner_serie(&mut vista, seguida.map(|s| &s.serie), CAMPOS, rango, comun.ahora);
+    let ultimo = seguida.and_then(|s| s.ultimo).map(|punto| {
+        let valores = CAMPOS.iter().zip(punto.valores).map(|(c, v)| ((*c).to_owned(), json!(v)));
+        Value::Object([("t".to_owned(), json!(punto.t))].into_iter().chain(valores).collect())
+    });
+    vista.insert("ultimo".to_owned(), json!(ultimo));
+    Value::Object(vista)
+}
+
+/// Lo que hay que decir: que no hay puntos, o que los hay del futuro.
+fn que_decir(datos: &DePuntos, comun: &Comun, host: Option<&str>, rango: Rango, sin_puntos: bool) -> Aviso {
     let visto = host.and_then(|h| datos.hosts.get(h));
     let falta = sin_puntos.then(|| {
         let frase = match (host, visto) {
@@ -43,16 +59,5 @@ pub fn servidor(datos: &DePuntos, comun: &Comun, host: Option<&str>, rango: Rang
             cuanto(t - comun.ahora)
         )
     });
-    let falta = con(falta, futuro);
-    let mut vista = comun.empezar(sin_puntos, falta);
-    vista.insert("host".to_owned(), json!(host));
-    vista.insert("hosts".to_owned(), datos.hosts.keys().take(MAX_HOSTS).map(|h| json!(h)).collect());
-    vista.insert("hosts_total".to_owned(), json!(datos.hosts.len()));
-    poner_serie(&mut vista, seguida.map(|s| &s.serie), CAMPOS, rango, comun.ahora);
-    let ultimo = seguida.and_then(|s| s.ultimo).map(|punto| {
-        let valores = CAMPOS.iter().zip(punto.valores).map(|(c, v)| ((*c).to_owned(), json!(v)));
-        Value::Object([("t".to_owned(), json!(punto.t))].into_iter().chain(valores).collect())
-    });
-    vista.insert("ultimo".to_owned(), json!(ultimo));
-    Value::Object(vista)
+    con(falta, futuro)
 }
