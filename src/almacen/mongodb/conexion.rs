@@ -3,7 +3,7 @@
 //! La crate no deja poner límite a la consulta de DNS ni a una escritura que se cuelga a medias. Por eso **cada
 //! llamada arranca un hilo** y se espera a que conteste: si no llega a tiempo, el hilo se queda con la conexión
 //! colgada y se sigue sin él. Arrancarlo cuesta unas decenas de microsegundos; la llamada, varios milisegundos.
-//! Los hilos colgados tienen tope: con [`MAX_COLGADOS`] se espera a que acabe uno antes de arrancar otro.
+//! Los hilos colgados tienen tope: con `MAX_COLGADOS` se espera a que acabe uno antes de arrancar otro.
 
 use std::convert::Infallible;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};

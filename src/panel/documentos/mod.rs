@@ -109,7 +109,7 @@ pub struct Lectura {
 pub struct Extranos {
     /// Los que no tienen la forma de los que guarda el consumidor: son de otro programa.
     pub ajenos: u64,
-    /// Los que dicen haber llegado más de [`ADELANTO`] después de ahora.
+    /// Los que dicen haber llegado más de `ADELANTO` después de ahora.
     pub del_futuro: u64,
 }
 
