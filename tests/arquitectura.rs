@@ -58,6 +58,21 @@ fn cada_fichero_tiene_su_fila_y_cada_fila_su_fichero() {
     assert!(mal.is_empty(), "{mal:#?}");
 }
 
+/// Una prueba contra motores que nadie lanza no prueba nada.
+#[test]
+fn servicios_probar_lanza_cada_prueba_de_motores() {
+    let guion = fs::read_to_string(raiz().join("servicios/probar")).unwrap();
+    for (forma, ordenes) in
+        ["corta", "larga"].iter().zip(guion.rsplitn(2, "\nelse\n").collect::<Vec<_>>().iter().rev())
+    {
+        for fichero in fuentes("tests").into_keys().filter(|f| f.starts_with("motores_")) {
+            let nombre = fichero.trim_end_matches(".rs");
+            let lanza = ordenes.split_whitespace().any(|palabra| palabra == nombre);
+            assert!(lanza, "servicios/probar, en su forma {forma}, no lanza {nombre}");
+        }
+    }
+}
+
 #[test]
 fn cada_dependencia_tiene_su_fila() {
     let plano = fs::read_to_string(raiz().join("docs/ARQUITECTURA.md")).unwrap();
