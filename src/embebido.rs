@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::avisos::{Avisos, Nivel};
 use crate::fallo::Frase;
-use crate::herramientas::causa;
+use crate::herramientas::{causa, sitio};
 use crate::nombres::FICHERO_MOTOR;
 
 /// Lo que se espera a otro programa que lo tenga ocupado.
@@ -71,27 +71,13 @@ impl Abierto {
     }
 }
 
-/// Cuál es el fichero del motor, si está.
-type Identidad = Option<(u64, u64)>;
+/// Cuál es el fichero del motor, si está. En Windows, donde no se sabe, uno abierto por SQLite no se puede borrar.
+type Identidad = Option<Option<sitio::Numero>>;
 
-fn identidad(datos: &Path) -> Identidad {
-    fs::metadata(ruta(datos)).ok().map(|fichero| numero(&fichero))
-}
-
-/// El número con que el disco distingue un fichero de otro. Mientras está abierto no se lo da a otro.
-///
 /// No se abre otra vez para compararlo: al cerrarlo se soltarían los candados de SQLite
 /// (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
-#[cfg(unix)]
-fn numero(fichero: &fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (fichero.dev(), fichero.ino())
-}
-
-/// En Windows un fichero abierto por SQLite no se puede borrar.
-#[cfg(not(unix))]
-fn numero(_: &fs::Metadata) -> (u64, u64) {
-    (0, 0)
+fn identidad(datos: &Path) -> Identidad {
+    fs::metadata(ruta(datos)).ok().map(|fichero| sitio::numero(&fichero))
 }
 
 /// Abre el fichero (lo crea si falta) con lo que necesitan sus dos usos.

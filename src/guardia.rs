@@ -2,11 +2,12 @@
 //! error, y sin esto el programa parecería parado.
 
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::avisos::{Avisos, Nivel};
 use crate::herramientas::candado::{candado, sin_veneno};
+use crate::herramientas::hilo::lanzar;
 
 /// Lo que se espera sin decir nada.
 const PACIENCIA: Duration = Duration::from_secs(10);
@@ -36,7 +37,7 @@ impl Guardia {
     fn con_paciencia(quien: &'static str, avisos: &Avisos, paciencia: Duration) -> Self {
         let turno = Arc::<(Mutex<Turno>, Condvar)>::default();
         let (del_hilo, a_quien) = (Arc::clone(&turno), avisos.clone());
-        let hilo = thread::spawn(move || {
+        let vigilar = move || {
             let (turno, timbre) = &*del_hilo;
             let mut turno = candado(turno);
             while !turno.fin {
@@ -50,8 +51,10 @@ impl Guardia {
                     a_quien(Nivel::Aviso, &frase);
                 }
             }
-        });
-        Guardia { quien, avisos: avisos.clone(), turno, hilo: Some(hilo) }
+        };
+        // Sin él no se dice que tarda, y nada más.
+        let hilo = lanzar("guardia", vigilar).ok();
+        Guardia { quien, avisos: avisos.clone(), turno, hilo }
     }
 
     /// Hace la llamada. Si tarda demasiado se dice, y también que por fin ha contestado.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::avisos::{self, Nivel};
 use crate::fallo::Frase;
 use crate::herramientas::candado::{candado, sin_veneno};
+use crate::herramientas::hilo::lanzar;
 
 /// Una segunda señal antes de esto no es impaciencia: al cerrar un terminal llegan dos SIGHUP seguidas, la de
 /// `bash` a sus trabajos y la del sistema.
@@ -40,15 +41,16 @@ impl Parada {
     }
 
     /// Si a los `limite` de pedirse la parada el programa sigue (colgado de una red que no contesta), lo
-    /// acaba con código 0 y esta frase. Para programas que pueden acabar en cualquier punto.
-    pub fn limitar(&self, limite: Duration, frase: &'static str) {
+    /// acaba con este código y esta frase. Para programas que pueden acabar en cualquier punto.
+    pub fn limitar(&self, limite: Duration, codigo: i32, frase: &'static str) {
         let parada = self.clone();
-        thread::spawn(move || {
+        // Sin este hilo queda la segunda señal.
+        let _ = lanzar("limite", move || {
             while !parada.esperar_hasta(Instant::now() + Duration::from_secs(3600)) {}
             thread::sleep(limite);
             avisos::decir(Nivel::Aviso, frase);
             avisos::despedirse();
-            std::process::exit(0);
+            std::process::exit(codigo);
         });
     }
 

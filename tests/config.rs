@@ -63,6 +63,25 @@ fn la_ayuda_nombra_los_ficheros_y_el_topic_de_verdad() {
 }
 
 #[test]
+fn una_variable_que_se_confunde_con_una_nuestra_se_dice() {
+    let dotenv = "MONGO_URI=mongodb://a\nDB_NAME=x\nKAFKA_BROKER=a:1\nINFLUX_TOKEN=t\n";
+    let consumidor = Fuentes { dotenv, ..Fuentes::default() }.consumidor().unwrap();
+    let avisos = consumidor.salida.avisos.join("\n");
+    for dicho in
+        ["MONGO_URI", "MONGODB_URI", "DB_NAME", "MONGODB_DATABASE", "KAFKA_BROKER", "KAFKA_BOOTSTRAP_SERVERS"]
+    {
+        assert!(avisos.contains(dicho), "{avisos}");
+    }
+    // Cada programa, lo suyo; y si la nuestra está puesta, o la otra está vacía, no hay nada que decir.
+    assert!(!avisos.contains("INFLUX"), "{avisos}");
+    let dotenv = "MONGO_URI=mongodb://a\nMONGODB_URI=mongodb://b\nKAFKA_BROKER=\n";
+    let entorno = [("DB_NAME", "de otro programa"), ("INFLUX_URL", "http://x:1")];
+    let fuentes = Fuentes { dotenv, entorno: &entorno, ..Fuentes::default() };
+    assert_eq!(fuentes.consumidor().unwrap().salida.avisos, Vec::<String>::new());
+    assert_eq!(fuentes.agente().unwrap().salida.avisos.len(), 1, "en el entorno también, si es de InfluxDB");
+}
+
+#[test]
 fn manda_la_orden_luego_el_entorno_y_luego_el_dotenv() {
     let dotenv = "KAFKA_BOOTSTRAP_SERVERS=c:3\n";
     let entorno = [("KAFKA_BOOTSTRAP_SERVERS", "b:2")];

@@ -38,10 +38,10 @@ fn preparar() -> Prueba {
     let (tandas, recibidas) = mpsc::sync_channel(100);
     let (responder, respuestas) = mpsc::channel();
     let parada = Parada::default();
-    let salida = Salida { silencioso: true, detalle: false, log: None };
+    let salida = Salida { silencioso: true, ..Salida::default() };
     let pantalla = Pantalla::new(&salida, &parada).unwrap();
     let emisor = Box::new(DeMentira { tandas, respuestas });
-    let envios = Envios::new(emisor, &parada, pantalla.avisos());
+    let envios = Envios::new(emisor, &parada, pantalla.avisos()).unwrap();
     Prueba { envios, tandas: recibidas, respuestas: responder, parada }
 }
 
@@ -120,7 +120,9 @@ fn si_se_pide_parar_con_el_broker_caido_no_se_espera_a_que_vuelva() {
         aceptados += 1; // hasta que el hilo acaba
     }
     let Cierre { confirmados, pendientes, fin } = envios.close();
-    assert!((confirmados, pendientes) == (0, aceptados) && fin.is_ok(), "el rechazado no cuenta");
+    assert_eq!((confirmados, pendientes), (0, aceptados), "el rechazado no cuenta");
+    let Err(Fallo::Ejecucion(frase)) = fin else { panic!("con mensajes perdidos no se acaba bien: {fin:?}") };
+    assert!(frase.contains("no ha confirmado"), "{frase}");
 }
 
 #[test]
@@ -173,7 +175,7 @@ impl Emisor for Olvidadizo {
 #[test]
 fn lo_confirmado_que_se_pierde_despues_no_cuenta_y_el_programa_no_acaba_bien() {
     let parada = Parada::default();
-    let mut envios = Envios::new(Box::new(Olvidadizo(0)), &parada, std::sync::Arc::new(|_, _| {}));
+    let mut envios = Envios::new(Box::new(Olvidadizo(0)), &parada, std::sync::Arc::new(|_, _| {})).unwrap();
     (0..5).for_each(|n| assert!(envios.send(mensaje(n))));
     envios.flush(PACIENCIA);
     assert_eq!((envios.confirmados(), envios.pendientes()), (1, 0));

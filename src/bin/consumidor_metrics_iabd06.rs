@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 fn consumidor() -> Result<(), Fallo> {
     let config = Consumidor::leer()?;
     let parada = Parada::instalar()?; // Ctrl-C
-    parada.limitar(LIMITE_PARADA, "Parado sin esperar más: lo que no se ha confirmado se releerá.");
+    parada.limitar(LIMITE_PARADA, 0, "Parado sin esperar más: lo que no se ha confirmado se releerá.");
     let pantalla = Pantalla::new(&config.salida, &parada)?;
     let avisos = pantalla.avisos();
 

@@ -6,12 +6,12 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use practicas_iabd06::avisos::Nivel;
 use practicas_iabd06::config::panel::Panel;
 use practicas_iabd06::fallo::{Fallo, salir};
+use practicas_iabd06::herramientas::hilo::lanzar;
 use practicas_iabd06::panel::secretos::Secretos;
 use practicas_iabd06::panel::{abrir, conexiones, puerta, web};
 use practicas_iabd06::pantalla::Pantalla;
@@ -39,9 +39,9 @@ fn panel() -> Result<(), Fallo> {
     if let Some(frase) = puerta::aviso(&escucha)? {
         pantalla.avisar(Nivel::Aviso, &frase);
     }
-    thread::spawn(move || {
+    lanzar("puerta", move || {
         conexiones::atender(&escucha, Arc::new(move |peticion| pagina.responder(peticion)))
-    });
+    })?;
     if config.abrir {
         puerta::abrir_navegador(&url, pantalla.avisos());
     }

@@ -34,12 +34,12 @@ fn main() -> ExitCode {
 fn productor() -> Result<(), Fallo> {
     let config = Productor::leer()?;
     let parada = Parada::instalar()?; // Ctrl-C
-    parada.limitar(LIMITE_PARADA, "Parado sin esperar más al broker: lo que no ha confirmado se pierde.");
+    parada.limitar(LIMITE_PARADA, 1, "Parado sin esperar más al broker: lo que no ha confirmado se pierde.");
     let pantalla = Pantalla::new(&config.salida, &parada)?;
 
     // 1. Inicialización: el broker y los servidores simulados.
     let emisor = motores::emisor(&config.broker, &config.datos, &pantalla.avisos())?;
-    let mut envios = Envios::new(emisor, &parada, pantalla.avisos());
+    let mut envios = Envios::new(emisor, &parada, pantalla.avisos())?;
     let mut simulador = Simulador::new(config.servidores, config.semilla);
     let mut tablero = Tablero::new(&pantalla);
 

@@ -3,13 +3,14 @@
 
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::{Emisor, PorEnviar};
 use crate::avisos::Avisos;
-use crate::fallo::Fallo;
+use crate::fallo::{Fallo, Frase};
 use crate::herramientas::candado::{candado, sin_veneno};
+use crate::herramientas::hilo::lanzar;
 use crate::herramientas::texto::contar;
 use crate::insistir::Insistencia;
 use crate::parada::Parada;
@@ -56,19 +57,22 @@ struct Cuenta {
 impl Envios {
     /// Pone en marcha el hilo que envía. Si se pide parar, manda lo que haya en la cola y acaba; con el
     /// broker caído, acaba sin mandarlo.
-    pub fn new(mut emisor: Box<dyn Emisor>, parada: &Parada, avisos: Avisos) -> Self {
+    ///
+    /// # Errors
+    /// Si el sistema no deja crear el hilo.
+    pub fn new(mut emisor: Box<dyn Emisor>, parada: &Parada, avisos: Avisos) -> Result<Self, Frase> {
         // Los que están en la cola y los de la tanda que viaja.
         let (cola, pendientes) = mpsc::sync_channel(SIN_CONFIRMAR - TANDA);
         let (marcador, parada) = (Arc::<Marcador>::default(), parada.clone());
         let del_hilo = Arc::clone(&marcador);
-        let hilo = thread::spawn(move || {
+        let hilo = lanzar("envios", move || {
             let mut final_ = Final { marcador: &del_hilo, parada: &parada, bien: false };
             let broker = Insistencia::new("el broker", &parada, &avisos);
             let resultado = enviar_todo(pendientes, &mut *emisor, &broker, &del_hilo);
             final_.bien = resultado.is_ok();
             resultado
-        });
-        Envios { cola, aceptados: 0, marcador, hilo }
+        })?;
+        Ok(Envios { cola, aceptados: 0, marcador, hilo })
     }
 
     /// Deja un mensaje en la cola; si está llena, espera a que haya sitio. Devuelve `false` si ya no se
@@ -111,14 +115,19 @@ impl Envios {
             Err(Fallo::Ejecucion("el hilo que envía ha acabado mal: es un fallo del programa".to_owned()))
         });
         let Cuenta { confirmados, perdidos, .. } = *self.marcador.cuenta();
-        let fin = fin.and(match perdidos {
-            0 => Ok(()),
+        let pendientes = self.aceptados - confirmados;
+        let fin = fin.and(match (perdidos, pendientes) {
+            (0, 0) => Ok(()),
+            (0, _) => Err(Fallo::Ejecucion(format!(
+                "el broker no ha confirmado {}: no se sabe si han llegado",
+                contar(pendientes, "mensaje", "mensajes")
+            ))),
             _ => Err(Fallo::Ejecucion(format!(
                 "al borrarse el fichero del broker se perdió lo que tenía: {}",
                 contar(perdidos, "mensaje que había confirmado", "mensajes que había confirmado")
             ))),
         });
-        Cierre { confirmados: confirmados - perdidos, pendientes: self.aceptados - confirmados, fin }
+        Cierre { confirmados: confirmados - perdidos, pendientes, fin }
     }
 }
 

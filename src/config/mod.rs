@@ -13,6 +13,7 @@ pub mod mongodb;
 pub mod opciones;
 #[cfg(feature = "panel")]
 pub mod panel;
+mod parecidas;
 pub mod productor;
 pub mod valores;
 
@@ -38,6 +39,8 @@ pub struct Salida {
     pub detalle: bool,
     /// Fichero al que se añaden los avisos.
     pub log: Option<PathBuf>,
+    /// Lo que hay que decir de la configuración al empezar.
+    pub avisos: Vec<String>,
 }
 
 impl Salida {
@@ -46,6 +49,7 @@ impl Salida {
             silencioso: valores.puesto(&SILENCIOSO),
             detalle: valores.puesto(&DETALLE),
             log: valores.texto(&LOG).map(PathBuf::from),
+            avisos: valores.avisos().to_vec(),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::dotenv::leer_dotenv;
 use super::fuentes::{Fuente, del_entorno, ordenes};
 use super::opciones::{Opcion, Programa};
+use super::parecidas::parecidas;
 use crate::fallo::Fallo;
 use crate::herramientas::direccion::sin_sustituir;
 use crate::herramientas::texto::{es_invisible, raro};
@@ -36,6 +37,7 @@ const DE_EJEMPLO: [&str; 11] = [
 pub struct Valores {
     programa: &'static Programa,
     leidos: HashMap<&'static str, (Fuente, Vec<String>)>,
+    avisos: Vec<String>,
 }
 
 impl Valores {
@@ -72,7 +74,21 @@ impl Valores {
                 leidos.insert(opcion.nombre, (fuente, vec![valor]));
             }
         }
-        Ok(Valores { programa, leidos })
+        let puesta = |variable: &str| {
+            programa.todas().any(|o| o.variable == variable && leidos.contains_key(o.nombre))
+        };
+        // En el entorno, un DB_NAME puede ser de cualquier programa; en el `.env` de la carpeta, no.
+        let de_otro = |variable: &str| !["MONGO", "KAFKA", "INFLUX"].iter().any(|n| variable.contains(n));
+        let en_entorno =
+            |variable: &str| !de_otro(variable) && entorno(variable).is_some_and(|v| !v.is_empty());
+        let en_dotenv = |variable: &str| dotenv.get(variable).is_some_and(|valor| !valor.is_empty());
+        let avisos = parecidas(programa, puesta, |v| en_dotenv(v) || en_entorno(v));
+        Ok(Valores { programa, leidos, avisos })
+    }
+
+    /// Lo que hay que decir de la configuración, aunque se entienda.
+    pub fn avisos(&self) -> &[String] {
+        &self.avisos
     }
 
     /// El valor de una opción, si tiene alguno; de una repetida, el último.

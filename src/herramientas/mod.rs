@@ -4,6 +4,7 @@ pub mod autoridades;
 pub mod candado;
 pub mod causa;
 pub mod direccion;
+pub mod hilo;
 pub mod lineas;
 pub mod reintentos;
 pub mod sitio;

@@ -4,6 +4,7 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Si en `ruta` está el fichero que se tiene abierto.
 ///
@@ -17,17 +18,30 @@ pub fn sigue_en(ruta: &Path, abierto: &File) -> io::Result<bool> {
     }
 }
 
-#[cfg(unix)]
-fn identidad(datos: &Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (datos.dev(), datos.ino())
+/// El disco y el fichero.
+pub type Numero = (u64, u64);
+
+/// El número con que el disco distingue un fichero de otro; mientras está abierto no se lo da a otro. Windows no lo
+/// dice sin `unsafe`: nada.
+pub fn numero(datos: &Metadata) -> Option<Numero> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Some((datos.dev(), datos.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = datos;
+        None
+    }
 }
 
-/// Windows no dice, sin `unsafe`, qué fichero es: se compara cuándo se creó y lo que ocupa. Borrar uno abierto lo
-/// quita de su sitio en el acto (desde Windows 10) o no se puede, y entonces sigue en él.
-#[cfg(not(unix))]
-fn identidad(datos: &Metadata) -> (Option<std::time::SystemTime>, u64) {
-    (datos.created().ok(), datos.len())
+/// Su número o, donde no se sabe, cuándo se creó y lo que ocupa. En Windows, borrar uno abierto lo quita de su sitio
+/// en el acto (desde Windows 10) o no se puede, y entonces sigue en él.
+fn identidad(datos: &Metadata) -> (Option<Numero>, Option<(SystemTime, u64)>) {
+    let numero = numero(datos);
+    let parecido = if numero.is_none() { datos.created().ok().map(|c| (c, datos.len())) } else { None };
+    (numero, parecido)
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ impl Pantalla {
         let pantalla = Pantalla { minimo, silencioso: salida.silencioso, log, salida: hilo, ultimo };
         let ultima = pantalla.salida.clone();
         avisos::dar_voz(pantalla.avisos(), Box::new(move || ultima.vaciar()));
+        salida.avisos.iter().for_each(|frase| pantalla.avisar(Nivel::Aviso, frase));
         Ok(pantalla)
     }
 
