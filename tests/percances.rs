@@ -97,7 +97,8 @@ fn si_se_borra_la_carpeta_de_datos_en_marcha_se_dice_se_hace_otra_y_se_cuenta_lo
     }
     consumidor.senal("-INT");
     let (codigo, dicho) = consumidor.fin();
-    assert_eq!(codigo, Some(0), "{dicho}");
+    assert_eq!(codigo, Some(1), "{dicho}");
+    assert!(dicho.contains("error: se han perdido "), "{dicho}");
     assert!(
         dicho.contains("se lee desde el principio") && dicho.contains("documentos de este programa"),
         "{dicho}"

@@ -2,6 +2,7 @@
 //!
 //! Se mira con `sqlite3 datos/motor.sqlite3 "SELECT documento FROM system_metrics_kpis_iabd06"`.
 
+use std::mem;
 use std::path::Path;
 
 use rusqlite::{Connection, params};
@@ -17,6 +18,7 @@ use crate::nombres::KPIS;
 pub struct AlmacenEmbebido {
     fichero: Abierto,
     guardados: u64,
+    perdidos: u64,
 }
 
 impl AlmacenEmbebido {
@@ -26,7 +28,7 @@ impl AlmacenEmbebido {
     /// [`ErrorAlmacen::Definitivo`] si no se puede.
     pub fn new(datos: &Path, avisos: &Avisos) -> Result<Self, ErrorAlmacen> {
         let fichero = Abierto::new(datos, avisos).map_err(|frase| ErrorAlmacen::Definitivo(frase.0))?;
-        Ok(AlmacenEmbebido { fichero, guardados: 0 })
+        Ok(AlmacenEmbebido { fichero, guardados: 0, perdidos: 0 })
     }
 
     /// Todo o nada: si un documento es de otra historia, no se guarda ninguno.
@@ -92,7 +94,7 @@ impl Almacen for AlmacenEmbebido {
         let perdido = contar(self.guardados, "documento", "documentos");
         let perdido = format!("con él se ha perdido lo que tenía, y {perdido} de este programa");
         if self.fichero.reabierto(&perdido).map_err(|frase| ErrorAlmacen::Definitivo(frase.0))? {
-            self.guardados = 0;
+            self.perdidos += mem::take(&mut self.guardados);
             hecho = self.guardar(coleccion, documentos);
         }
         match hecho {
@@ -108,5 +110,9 @@ impl Almacen for AlmacenEmbebido {
     fn ventanas(&mut self, topic: &str, particion: i32, desde: i64) -> Result<Vec<Ventana>, ErrorAlmacen> {
         ventanas(self.fichero.conexion(), &ids_de_ventanas(topic, particion), desde)
             .map_err(|error| embebido::fallo(&error, ErrorAlmacen::Pasajero, ErrorAlmacen::Definitivo))
+    }
+
+    fn perdidos(&self) -> u64 {
+        self.perdidos
     }
 }

@@ -55,6 +55,12 @@ pub trait Almacen: Send {
     /// # Errors
     /// Los del motor.
     fn ventanas(&mut self, topic: &str, particion: i32, desde: i64) -> Result<Vec<Ventana>, ErrorAlmacen>;
+
+    /// Documentos nuevos que se guardaron y después se han perdido: solo si alguien borra el fichero del motor
+    /// embebido.
+    fn perdidos(&self) -> u64 {
+        0
+    }
 }
 
 /// Los `_id` de las ventanas de una partición: de este texto, incluido, hasta el otro, que ya no lo es.

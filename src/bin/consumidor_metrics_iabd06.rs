@@ -69,6 +69,5 @@ fn consumidor() -> Result<(), Fallo> {
     }
 
     // 3. Cierre: la ventana abierta no se confirma, y la próxima vez se relee entera.
-    tablero.resumen(&consumo);
-    Ok(())
+    Ok(tablero.resumen(&consumo, base.perdidos())?)
 }

@@ -3,7 +3,9 @@
 
 pub mod agente;
 mod atraso;
+mod cuentas;
 pub mod tuberia;
 
 pub use agente::TableroAgente;
-pub use tuberia::{Guardado, Tablero};
+pub use cuentas::Guardado;
+pub use tuberia::Tablero;

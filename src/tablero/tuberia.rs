@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::atraso::Atraso;
+use super::cuentas::{Cuentas, Guardado};
 use crate::almacen::{Dato, Documento, a_json};
 use crate::avisos::Nivel;
 use crate::consumo::{Cierre, Consumo, Tanda};
+use crate::fallo::Frase;
 use crate::herramientas::texto::contar;
 use crate::mensaje::Metricas;
 use crate::pantalla::{Pantalla, barra};
@@ -31,25 +33,6 @@ pub struct Tablero {
     sin_mostrar: usize, // mensajes desde el último cuadro
     atraso: Atraso,
     atraso_mirado: Option<Instant>,
-}
-
-/// Los documentos de una tanda que no estaban ya guardados.
-#[derive(Default, Clone, Copy)]
-pub struct Guardado {
-    /// Mensajes que cuentan.
-    pub crudos: usize,
-    /// Mensajes que no.
-    pub descartados: usize,
-    /// Ventanas cerradas.
-    pub kpis: usize,
-}
-
-/// Cómo va el consumidor en esta ejecución.
-#[derive(Default)]
-struct Cuentas {
-    leidos: usize,
-    sin_fecha: usize, // de los que cuentan
-    guardado: Guardado,
 }
 
 impl Tablero {
@@ -139,24 +122,23 @@ impl Tablero {
         self.mostrar_consumo(consumo);
     }
 
-    /// El final del consumidor: las ventanas que se quedan abiertas, y lo que ha guardado.
-    pub fn resumen(&self, consumo: &Consumo) {
+    /// El final del consumidor: las ventanas que se quedan abiertas, y lo que ha guardado. De ello se han perdido
+    /// después `perdidos` documentos.
+    ///
+    /// # Errors
+    /// Una frase, si se ha perdido alguno.
+    pub fn resumen(&self, consumo: &Consumo, perdidos: u64) -> Result<(), Frase> {
         let decir = |frase: &str| self.pantalla.avisar(Nivel::Info, frase);
         for (particion, mensajes) in consumo.abiertas() {
             let ventana = consumo.ventana();
             decir(&format!("Partición {particion}: ventana abierta: {mensajes}/{ventana}, se releerá."));
         }
-        let Cuentas { leidos, sin_fecha, guardado: Guardado { crudos, descartados, kpis } } = self.cuentas;
-        let leidos_en_total = contar(leidos as u64, "mensaje leído", "mensajes leídos");
-        let mut frase =
-            format!("{leidos_en_total}: {crudos} crudos, {descartados} descartados, {kpis} KPIs.");
-        if sin_fecha > 0 {
-            frase += &format!(" Sin fecha: {sin_fecha}.");
+        decir(&self.cuentas.frase());
+        match perdidos {
+            0 => Ok(()),
+            1 => Err("se ha perdido un documento que ya estaba guardado".into()),
+            _ => Err(Frase(format!("se han perdido {perdidos} documentos que ya estaban guardados"))),
         }
-        if self.cuentas.repetidos() > 0 {
-            frase += &format!(" Ya estaban guardados: {}.", self.cuentas.repetidos());
-        }
-        decir(&frase);
     }
 
     /// De las ventanas abiertas, que son una por partición, enseña la que está más cerca de cerrarse.
@@ -203,21 +185,6 @@ impl Tablero {
         };
         let cuadro: Vec<_> = self.servidores.iter().map(fila).chain(pie).collect();
         self.pantalla.progreso(&cuadro, suelta);
-    }
-}
-
-impl Cuentas {
-    fn anotar(&mut self, tanda: &Tanda, guardado: Guardado) {
-        self.leidos += tanda.crudos.len() + tanda.descartados.len();
-        self.sin_fecha += tanda.sin_fecha;
-        self.guardado.crudos += guardado.crudos;
-        self.guardado.descartados += guardado.descartados;
-        self.guardado.kpis += guardado.kpis;
-    }
-
-    /// Los que ya estaban guardados de antes: se han releído.
-    fn repetidos(&self) -> usize {
-        self.leidos.saturating_sub(self.guardado.crudos + self.guardado.descartados)
     }
 }
 
