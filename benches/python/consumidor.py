@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import uuid
+import zlib
 from datetime import datetime, timezone
 
 from confluent_kafka import Consumer
@@ -29,6 +30,7 @@ base = MongoClient(os.environ["MONGODB_URI"])["de_python"]
 agregador = Agregador(0)
 leidos = 0
 while leidos < cuantos:
+    pedida = time.monotonic()
     mensaje = consumidor.poll(1)
     if mensaje is None or mensaje.error():
         continue
@@ -36,7 +38,9 @@ while leidos < cuantos:
         inicio = time.perf_counter()
     documento = json.loads(mensaje.value())
     base["raw"].insert_one(documento)
-    kpi = agregador.sumar(documento["metrics"], mensaje.offset(), datetime.now(timezone.utc))
+    agregador.tanda(1, pedida, time.monotonic())
+    crc32 = zlib.crc32(mensaje.value())
+    kpi = agregador.sumar(documento["metrics"], mensaje.offset(), crc32, datetime.now(timezone.utc))
     if kpi:
         base["kpis"].insert_one(kpi)
         print(json.dumps(kpi, default=datetime.isoformat), file=sys.stderr)
