@@ -70,7 +70,10 @@ prueba("Servidor: tres gráficas dibujadas, con su cifra", { consulta: "?vista=s
   await pagina.waitForFunction(() => [...document.querySelectorAll("#servidor .grafica")].every((grafica) => {
     const [r, g, b] = getComputedStyle(grafica.querySelector("h2"), "::before").backgroundColor.match(/\d+/g).map(Number);
     const lienzo = grafica.querySelector("canvas");
-    const { data } = lienzo.getContext("2d").getImageData(0, 0, lienzo.width, lienzo.height);
+    // En una copia: Chromium se queja si se lee muchas veces un lienzo que no es para eso.
+    const copia = new OffscreenCanvas(lienzo.width, lienzo.height).getContext("2d", { willReadFrequently: true });
+    copia.drawImage(lienzo, 0, 0);
+    const { data } = copia.getImageData(0, 0, lienzo.width, lienzo.height);
     let cuantos = 0;
     for (let i = 0; i < data.length; i += 4) {
       if (data[i + 3] === 255 && data[i] === r && data[i + 1] === g && data[i + 2] === b) cuantos++;
