@@ -2,9 +2,7 @@
 //! otro para los documentos.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io;
 use std::sync::Arc;
-use std::thread;
 
 use super::documentos::{Descartado, Documentos, Extranos, Lectura, MAX_DESCARTADOS};
 use super::flota::Flota;
@@ -14,6 +12,8 @@ use super::rango::Rango;
 use super::serie::Serie;
 use super::ventanas::Ventanas;
 use super::vigia::Mesa;
+use crate::fallo::Frase;
+use crate::herramientas::hilo::lanzar;
 
 /// Entre los hosts que están escribiendo ahora, el de por defecto no cambia a cada segundo.
 const A_LA_VEZ: i64 = 60_000;
@@ -81,11 +81,11 @@ impl DeDocumentos {
 ///
 /// # Errors
 /// Si el sistema no deja crear otro hilo.
-pub fn vigilar_puntos(mut fuente: Box<dyn Puntos>) -> io::Result<Arc<Mesa<Pedido, DePuntos>>> {
+pub fn vigilar_puntos(mut fuente: Box<dyn Puntos>) -> Result<Arc<Mesa<Pedido, DePuntos>>, Frase> {
     let mesa: Arc<Mesa<Pedido, DePuntos>> = Arc::default();
     let suya = Arc::clone(&mesa);
     let mut sabido = DePuntos::default();
-    thread::Builder::new().name("puntos".to_owned()).spawn(move || {
+    lanzar("puntos", move || {
         suya.vigilar(|pedidos| {
             let ahora = ahora();
             if sabido.hosts.is_empty() {
@@ -133,10 +133,10 @@ fn repartir(sabido: &mut DePuntos, pedidos: &[Pedido], ahora: i64) -> Vec<Seguid
 ///
 /// # Errors
 /// Si el sistema no deja crear otro hilo.
-pub fn vigilar_documentos(mut fuente: Box<dyn Documentos>) -> io::Result<Arc<Mesa<(), DeDocumentos>>> {
+pub fn vigilar_documentos(mut fuente: Box<dyn Documentos>) -> Result<Arc<Mesa<(), DeDocumentos>>, Frase> {
     let mesa: Arc<Mesa<(), DeDocumentos>> = Arc::default();
     let suya = Arc::clone(&mesa);
-    thread::Builder::new().name("documentos".to_owned()).spawn(move || {
+    lanzar("documentos", move || {
         suya.vigilar(|_| {
             let lectura = fuente.leer().map_err(|frase| frase.0)?;
             Ok(|datos: &mut DeDocumentos| datos.aplicar(lectura, ahora()))

@@ -42,14 +42,13 @@ impl Pagina {
         documentos: Box<dyn Documentos>,
         secretos: Secretos,
     ) -> Result<Self, Frase> {
-        let sin_hilo = |error| Frase(format!("el sistema no deja crear otro hilo ({error})"));
         let sin_secretos = |(nombre, donde): (&'static str, String)| (nombre, secretos.tapar(&donde));
         Ok(Pagina {
             escuchar: escuchar.to_owned(),
             motor_puntos: sin_secretos(puntos.motor()),
             motor_documentos: sin_secretos(documentos.motor()),
-            puntos: sabido::vigilar_puntos(puntos).map_err(sin_hilo)?,
-            documentos: sabido::vigilar_documentos(documentos).map_err(sin_hilo)?,
+            puntos: sabido::vigilar_puntos(puntos)?,
+            documentos: sabido::vigilar_documentos(documentos)?,
             secretos,
         })
     }

@@ -46,8 +46,7 @@ impl Pantalla {
             (false, true) => Nivel::Detalle,
             (false, false) => Nivel::Info,
         };
-        let hilo = Salida::abrir(log.clone(), parada)
-            .map_err(|error| Fallo::Ejecucion(format!("el sistema no deja crear otro hilo: {error}")))?;
+        let hilo = Salida::abrir(log.clone(), parada)?;
         let ultimo = Arc::default();
         let pantalla = Pantalla { minimo, silencioso: salida.silencioso, log, salida: hilo, ultimo };
         let ultima = pantalla.salida.clone();

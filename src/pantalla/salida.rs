@@ -5,13 +5,14 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
 use std::time::Duration;
 
 use super::log::Log;
 use super::terminal::{Vivas, ancho, mueve_el_cursor};
 use crate::avisos::Nivel;
+use crate::fallo::Frase;
 use crate::herramientas::causa::causa;
+use crate::herramientas::hilo::lanzar;
 use crate::parada::Parada;
 
 /// Si hay más de esto por escribir, lo que llegue no se enseña: cómo va, enseguida; lo demás, casi nunca.
@@ -38,7 +39,7 @@ pub(super) struct Salida {
 
 impl Salida {
     /// Arranca el hilo.
-    pub(super) fn abrir(log: Option<Log>, parada: &Parada) -> io::Result<Self> {
+    pub(super) fn abrir(log: Option<Log>, parada: &Parada) -> Result<Self, Frase> {
         let (ordenes, recibidas) = mpsc::channel();
         let en_cola = Arc::new(AtomicUsize::new(0));
         let hilo = Hilo {
@@ -49,7 +50,7 @@ impl Salida {
             averiada: false,
             en_cola: Arc::clone(&en_cola),
         };
-        thread::Builder::new().name("pantalla".to_owned()).spawn(move || hilo.bucle(&recibidas))?;
+        lanzar("pantalla", move || hilo.bucle(&recibidas))?;
         Ok(Salida { ordenes, en_cola })
     }
 
